@@ -1,0 +1,63 @@
+/*
+ * compat.h
+ *		Every difference between the PostgreSQL versions that are supported, 15
+ *		to 18. No other file looks at PG_VERSION_NUM.
+ */
+#ifndef CPW_COMPAT_H
+#define CPW_COMPAT_H
+
+#include "postgres.h"
+
+#include "storage/latch.h"
+#include "utils/resowner.h"
+
+#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
+#error "cp_webhook supports PostgreSQL 15 to 18"
+#endif
+
+/* 16 moved the varlena macros out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#include "utils/wait_event.h"
+#else
+#include "utils/wait_event.h"
+#endif
+
+/* 18 lets a module say what it is (pg_get_loaded_modules()). */
+#if PG_VERSION_NUM >= 180000
+#define CPW_MODULE_MAGIC(module, version_text) \
+	PG_MODULE_MAGIC_EXT(.name = (module), .version = (version_text))
+#else
+#define CPW_MODULE_MAGIC(module, version_text) PG_MODULE_MAGIC
+#endif
+
+/*
+ * A wait event set that lives until it is freed. 17 ties it to a resource
+ * owner in place of a memory context.
+ */
+static inline WaitEventSet *
+cpw_compat_create_wait_event_set(int nevents)
+{
+#if PG_VERSION_NUM >= 170000
+	return CreateWaitEventSet(NULL, nevents);
+#else
+	return CreateWaitEventSet(TopMemoryContext, nevents);
+#endif
+}
+
+/* 17 gives extensions wait events with names of their own. */
+static inline uint32
+cpw_compat_wait_event(const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	return WaitEventExtensionNew(name);
+#else
+	(void) name;
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+#endif							/* CPW_COMPAT_H */

@@ -1,0 +1,64 @@
+/*
+ * filter.h
+ *		A filter rule compiled and evaluated: the only caller of jsonb_path_*.
+ *
+ * A rule passes where any value that its path selects equals matchEquals:
+ * strings as they are, numbers by value, booleans and null by their JSON text;
+ * a selected object or array equals nothing. Without matchEquals it passes
+ * where the path selects anything; a path that is a predicate ($.a == 1)
+ * passes where the predicate is true.
+ */
+#ifndef CPW_FILTER_H
+#define CPW_FILTER_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+#include "utils/jsonpath.h"
+
+typedef struct CpwFilter
+{
+	char	   *json_path;		/* as it was put */
+	char	   *match_equals;	/* as it was put; NULL: existence is enough */
+	JsonPath   *path;
+	bool		is_predicate;	/* selects one boolean, true when it holds */
+	bool		uses_variables; /* reads $headers or $query */
+} CpwFilter;
+
+/*
+ * Compiles a path: a PostgreSQL jsonpath over the payload, with the variables
+ * $headers (lower-case names) and $query. Allocates in the current context.
+ * Raises the server's own errors (syntax, an unknown variable): a caller that
+ * wants the API's exception catches them. match_equals may be NULL.
+ */
+extern CpwFilter *cpw_filter_compile(const char *json_path,
+									 const char *match_equals);
+
+typedef enum CpwFilterResult
+{
+	CPW_FILTER_PASSES,
+	CPW_FILTER_FINDS_NOTHING,	/* the path selects nothing */
+	CPW_FILTER_DIFFERS			/* it selects something else */
+} CpwFilterResult;
+
+/*
+ * Evaluates a filter on a payload. wanted is matchEquals with its placeholders
+ * replaced (NULL when the filter has none); variables is an object with the
+ * members headers and query, or NULL when the filter uses none. Raises errors
+ * (a variable, the stack, a cancel): call it under a guard.
+ */
+extern CpwFilterResult cpw_filter_evaluate(const CpwFilter *filter,
+										   const char *wanted,
+										   Jsonb *payload, Jsonb *variables,
+										   char **found);
+
+/*
+ * Replaces each {Key} of a matchEquals by the value that configuration (an
+ * action's, a JSON object, or NULL) has under Key; text in braces that is no
+ * key of [A-Za-z0-9_-]+ stays as it is. Returns NULL, with *missing_key (may
+ * be NULL) set, when a key is not there. Palloc'd.
+ */
+extern char *cpw_filter_expand(const char *match_equals, Jsonb *configuration,
+							   char **missing_key);
+
+#endif							/* CPW_FILTER_H */

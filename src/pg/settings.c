@@ -1,0 +1,249 @@
+/*
+ * settings.c
+ *		The settings (GUCs) of cp_webhook, as two tables.
+ *
+ * All but database and workers take effect on reload. These two are
+ * PGC_POSTMASTER only while the library is preloaded: a session that loads the
+ * library later would die of defining such a variable (guc.c).
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "miscadmin.h"
+#include "pg/settings.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/varlena.h"
+
+char	   *cpw_setting_database;
+int			cpw_setting_workers;
+char	   *cpw_setting_listen_addresses;
+int			cpw_setting_port;
+char	   *cpw_setting_public_url;
+int			cpw_setting_max_connections;
+int			cpw_setting_max_header_size;
+int			cpw_setting_max_body_size;
+int			cpw_setting_max_json_values;
+int			cpw_setting_max_buffered;
+int			cpw_setting_request_timeout;
+int			cpw_setting_keepalive_timeout;
+int			cpw_setting_lock_timeout;
+int			cpw_setting_batch_timeout;
+int			cpw_setting_filter_timeout;
+int			cpw_setting_max_batch;
+int			cpw_setting_max_webhooks;
+int			cpw_setting_rejections_per_minute;
+char	   *cpw_setting_partition;
+char	   *cpw_setting_region;
+char	   *cpw_setting_account_id;
+char	   *cpw_setting_role;
+
+typedef struct IntegerSetting
+{
+	const char *name;
+	const char *description;
+	int		   *variable;
+	int			value;
+	int			min;
+	int			max;
+	GucContext	context;
+	int			flags;
+} IntegerSetting;
+
+typedef struct StringSetting
+{
+	const char *name;
+	const char *description;
+	char	  **variable;
+	const char *value;
+	GucContext	context;
+	GucStringCheckHook check;
+} StringSetting;
+
+static bool check_url(char **newval, void **extra, GucSource source);
+static bool check_url_part(char **newval, void **extra, GucSource source);
+static bool check_account_id(char **newval, void **extra, GucSource source);
+
+static const IntegerSetting integer_settings[] = {
+	{"cp_webhook.workers", "Number of receivers.",
+		&cpw_setting_workers, 2, 0, 64, PGC_POSTMASTER, 0},
+	{"cp_webhook.port", "Port on which the receivers listen.",
+		&cpw_setting_port, 8787, 1, 65535, PGC_SIGHUP, 0},
+	{"cp_webhook.max_connections", "Connections that a receiver holds at once.",
+		&cpw_setting_max_connections, 4000, 1, 100000, PGC_SIGHUP, 0},
+	{"cp_webhook.max_header_size", "Size of a request's headers that is still taken.",
+		&cpw_setting_max_header_size, 32 * 1024, 1024, 1024 * 1024, PGC_SIGHUP, GUC_UNIT_BYTE},
+	{"cp_webhook.max_body_size", "Size of a body that is still taken.",
+		&cpw_setting_max_body_size, 25 * 1024 * 1024, 1024, 512 * 1024 * 1024, PGC_SIGHUP, GUC_UNIT_BYTE},
+	{"cp_webhook.max_json_values", "Values in a body's JSON that are still parsed.",
+		&cpw_setting_max_json_values, 500000, 100, 10000000, PGC_SIGHUP, 0},
+	{"cp_webhook.max_buffered", "Memory for all bodies that a receiver holds at once.",
+		&cpw_setting_max_buffered, 512 * 1024, 1024, MAX_KILOBYTES, PGC_SIGHUP, GUC_UNIT_KB},
+	{"cp_webhook.request_timeout", "Time for a whole exchange, from its first byte to its answer's last.",
+		&cpw_setting_request_timeout, 30000, 100, 3600000, PGC_SIGHUP, GUC_UNIT_MS},
+	{"cp_webhook.keepalive_timeout", "Time for which a connection may be idle between requests.",
+		&cpw_setting_keepalive_timeout, 60000, 100, 3600000, PGC_SIGHUP, GUC_UNIT_MS},
+	{"cp_webhook.lock_timeout", "Time for which a batch of deliveries waits for a lock.",
+		&cpw_setting_lock_timeout, 2000, 1, 60000, PGC_SIGHUP, GUC_UNIT_MS},
+	{"cp_webhook.batch_timeout", "Time for the transaction of a batch of deliveries.",
+		&cpw_setting_batch_timeout, 5000, 10, 600000, PGC_SIGHUP, GUC_UNIT_MS},
+	{"cp_webhook.filter_timeout", "Time for parsing and filtering one delivery.",
+		&cpw_setting_filter_timeout, 1000, 1, 60000, PGC_SIGHUP, GUC_UNIT_MS},
+	{"cp_webhook.max_batch", "Deliveries that one transaction records at most.",
+		&cpw_setting_max_batch, 512, 1, 10000, PGC_SIGHUP, 0},
+	{"cp_webhook.max_webhooks", "Webhooks that can be put.",
+		&cpw_setting_max_webhooks, 300, 1, INT_MAX, PGC_SIGHUP, 0},
+	{"cp_webhook.rejections_per_minute", "Rejected deliveries that a receiver records a minute and webhook.",
+		&cpw_setting_rejections_per_minute, 60, 0, 1000000, PGC_SIGHUP, 0},
+};
+
+static const StringSetting string_settings[] = {
+	{"cp_webhook.database", "Database that holds the extension.",
+		&cpw_setting_database, "postgres", PGC_POSTMASTER, NULL},
+	{"cp_webhook.listen_addresses", "Addresses or host names on which the receivers listen.",
+		&cpw_setting_listen_addresses, "localhost", PGC_SIGHUP, NULL},
+	{"cp_webhook.public_url", "What the URLs of webhooks begin with; empty: made of address and port.",
+		&cpw_setting_public_url, "", PGC_SIGHUP, check_url},
+	{"cp_webhook.partition", "Partition in the ARNs.",
+		&cpw_setting_partition, "aws", PGC_SIGHUP, check_url_part},
+	{"cp_webhook.region", "Region in the ARNs.",
+		&cpw_setting_region, "us-east-1", PGC_SIGHUP, check_url_part},
+	{"cp_webhook.account_id", "Account in the ARNs: 12 digits.",
+		&cpw_setting_account_id, "000000000000", PGC_SIGHUP, check_account_id},
+	{"cp_webhook.role", "Role as which deliveries are recorded; empty: the owner of the extension's tables.",
+		&cpw_setting_role, "", PGC_SIGHUP, NULL},
+};
+
+/* http:// or https://, a host, and nothing that a URL may not hold. */
+static bool
+check_url(char **newval, void **extra, GucSource source)
+{
+	const char *url = *newval;
+
+	(void) extra;
+	(void) source;
+	if (*url == '\0')
+		return true;
+	if ((strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) ||
+		strcspn(url, " \t\r\n\"<>?#") != strlen(url) ||
+		strlen(url) > 900 ||
+		strstr(url, "://")[3] == '\0')
+	{
+		GUC_check_errdetail("The value must be an http or https URL without query and fragment, at most 900 bytes long.");
+		return false;
+	}
+	return true;
+}
+
+/* The parts of an ARN hold no colon and nothing odd. */
+static bool
+check_url_part(char **newval, void **extra, GucSource source)
+{
+	(void) extra;
+	(void) source;
+	if (**newval == '\0' ||
+		strspn(*newval, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(*newval))
+	{
+		GUC_check_errdetail("The value must consist of lower-case letters, digits and hyphens.");
+		return false;
+	}
+	return true;
+}
+
+static bool
+check_account_id(char **newval, void **extra, GucSource source)
+{
+	(void) extra;
+	(void) source;
+	if (strlen(*newval) != 12 || strspn(*newval, "0123456789") != 12)
+	{
+		GUC_check_errdetail("The value must be 12 digits.");
+		return false;
+	}
+	return true;
+}
+
+static GucContext
+context_now(GucContext context)
+{
+	if (context == PGC_POSTMASTER && !process_shared_preload_libraries_in_progress)
+		return PGC_SIGHUP;
+	return context;
+}
+
+void
+cpw_settings_define(void)
+{
+	for (size_t i = 0; i < lengthof(integer_settings); i++)
+	{
+		const IntegerSetting *s = &integer_settings[i];
+
+		DefineCustomIntVariable(s->name, s->description, NULL, s->variable,
+								s->value, s->min, s->max,
+								context_now(s->context), s->flags,
+								NULL, NULL, NULL);
+	}
+	for (size_t i = 0; i < lengthof(string_settings); i++)
+	{
+		const StringSetting *s = &string_settings[i];
+
+		DefineCustomStringVariable(s->name, s->description, NULL, s->variable,
+								   s->value, context_now(s->context), 0,
+								   s->check, NULL, NULL);
+	}
+	MarkGUCPrefixReserved("cp_webhook");
+}
+
+char *
+cpw_settings_public_url(void)
+{
+	char	   *addresses;
+	List	   *list;
+	char	   *host = "localhost";
+
+	if (*cpw_setting_public_url != '\0')
+	{
+		char	   *url = pstrdup(cpw_setting_public_url);
+		size_t		length = strlen(url);
+
+		while (length > 0 && url[length - 1] == '/')
+			url[--length] = '\0';
+		return url;
+	}
+	addresses = pstrdup(cpw_setting_listen_addresses);
+	if (SplitGUCList(addresses, ',', &list) && list != NIL)
+	{
+		char	   *first = linitial(list);
+
+		if (strcmp(first, "*") != 0 && strcmp(first, "0.0.0.0") != 0 &&
+			strcmp(first, "::") != 0)
+			host = first;
+	}
+	/* An IPv6 address stands in brackets (RFC 3986, 3.2.2). */
+	if (strchr(host, ':') != NULL)
+		return psprintf("http://[%s]:%d", host, cpw_setting_port);
+	return psprintf("http://%s:%d", host, cpw_setting_port);
+}
+
+char *
+cpw_settings_webhook_url(const char *token)
+{
+	return psprintf("%s/trigger/%s", cpw_settings_public_url(), token);
+}
+
+char *
+cpw_settings_webhook_arn(const char *name)
+{
+	return psprintf("arn:%s:codepipeline:%s:%s:webhook:%s",
+					cpw_setting_partition, cpw_setting_region,
+					cpw_setting_account_id, name);
+}
+
+char *
+cpw_settings_pipeline_arn(const char *name)
+{
+	return psprintf("arn:%s:codepipeline:%s:%s:%s",
+					cpw_setting_partition, cpw_setting_region,
+					cpw_setting_account_id, name);
+}

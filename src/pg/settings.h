@@ -1,0 +1,52 @@
+/*
+ * settings.h
+ *		The settings (GUCs) of cp_webhook, and what is derived from them.
+ */
+#ifndef CPW_SETTINGS_H
+#define CPW_SETTINGS_H
+
+#include "postgres.h"
+
+/* One variable a setting; README has what each means. Times are in ms. */
+extern char *cpw_setting_database;
+extern int cpw_setting_workers;
+extern char *cpw_setting_listen_addresses;
+extern int cpw_setting_port;
+extern char *cpw_setting_public_url;
+extern int cpw_setting_max_connections;
+extern int cpw_setting_max_header_size;	/* bytes */
+extern int cpw_setting_max_body_size;	/* bytes */
+extern int cpw_setting_max_json_values;
+extern int cpw_setting_max_buffered;	/* kB */
+extern int cpw_setting_request_timeout;
+extern int cpw_setting_keepalive_timeout;
+extern int cpw_setting_lock_timeout;
+extern int cpw_setting_batch_timeout;
+extern int cpw_setting_filter_timeout;
+extern int cpw_setting_max_batch;
+extern int cpw_setting_max_webhooks;
+extern int cpw_setting_rejections_per_minute;
+extern char *cpw_setting_partition;
+extern char *cpw_setting_region;
+extern char *cpw_setting_account_id;
+extern char *cpw_setting_role;
+
+/* Defines them all; called by _PG_init() once a process. */
+extern void cpw_settings_define(void);
+
+/*
+ * What URLs begin with, without a trailing slash: public_url, else http://, the
+ * first listen address ("localhost" for "*") and the port. Palloc'd.
+ */
+extern char *cpw_settings_public_url(void);
+
+/* <public_url>/trigger/<token>, palloc'd. */
+extern char *cpw_settings_webhook_url(const char *token);
+
+/* arn:<partition>:codepipeline:<region>:<account>:webhook:<name>, palloc'd. */
+extern char *cpw_settings_webhook_arn(const char *name);
+
+/* arn:<partition>:codepipeline:<region>:<account>:<name>, palloc'd. */
+extern char *cpw_settings_pipeline_arn(const char *name);
+
+#endif							/* CPW_SETTINGS_H */
