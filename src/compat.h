@@ -9,7 +9,9 @@
 #include "postgres.h"
 
 #include "storage/latch.h"
+#include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/wait_event.h"
 
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
 #error "cp_webhook supports PostgreSQL 15 to 18"
@@ -18,12 +20,6 @@
 /* 16 moved the varlena macros out of postgres.h. */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
-#endif
-
-#if PG_VERSION_NUM >= 170000
-#include "utils/wait_event.h"
-#else
-#include "utils/wait_event.h"
 #endif
 
 /* 18 lets a module say what it is (pg_get_loaded_modules()). */
