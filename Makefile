@@ -1,5 +1,6 @@
 # cp_webhook: AWS CodePipeline's webhook service as a PostgreSQL extension
 
+PG_CONFIG ?= pg_config
 EXTENSION = cp_webhook
 # The version stands in the control file alone.
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
@@ -8,7 +9,8 @@ MODULE_big = $(EXTENSION)
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 DATA = $(wildcard sql/$(EXTENSION)--*.sql)
 
-PG_CPPFLAGS = -Isrc -DCPW_VERSION='"$(EXTVERSION)"'
+# -isystem: PostgreSQL's own headers do warn with -Wextra.
+PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -DCPW_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -std=gnu11 -Wall -Wextra
 SHLIB_LINK = -lmicrohttpd -lcrypto
 
@@ -21,7 +23,6 @@ ISOLATION_OPTS = --inputdir=test --outputdir=.
 TAP_TESTS := $(shell perl -MIPC::Run -e 'print 1' 2>/dev/null)
 PROVE_TESTS = test/t/*.pl
 
-PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
