@@ -63,7 +63,7 @@ select_values(JsonPath *path, Jsonb *payload, Jsonb *variables)
 	InitFunctionCallInfoData(*fcinfo, NULL, 4, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = JsonbPGetDatum(payload);
 	fcinfo->args[0].isnull = false;
-	fcinfo->args[1].value = JsonPathPGetDatum(path);
+	fcinfo->args[1].value = PointerGetDatum(path);
 	fcinfo->args[1].isnull = false;
 	fcinfo->args[2].value = JsonbPGetDatum(variables);
 	fcinfo->args[2].isnull = false;
@@ -73,7 +73,6 @@ select_values(JsonPath *path, Jsonb *payload, Jsonb *variables)
 	return fcinfo->isnull ? NULL : DatumGetJsonbP(result);
 }
 
-/* The empty object, and the variables of a delivery without any. */
 static Jsonb *
 parse_constant(const char *json)
 {
@@ -96,8 +95,8 @@ cpw_filter_compile(const char *json_path, const char *match_equals)
 		strstr(json_path, "query") != NULL;
 
 	/* An unknown variable is an error of evaluation, even a silent one. */
-	select_values(filter->path, parse_constant("{}"),
-				  parse_constant("{\"headers\":{},\"query\":{}}"));
+	filter->no_variables = parse_constant("{\"headers\":{},\"query\":{}}");
+	select_values(filter->path, parse_constant("{}"), filter->no_variables);
 	return filter;
 }
 
@@ -208,13 +207,12 @@ CpwFilterResult
 cpw_filter_evaluate(const CpwFilter *filter, const char *wanted,
 					Jsonb *payload, Jsonb *variables, char **found)
 {
-	static const char empty_object[] = "{\"headers\":{},\"query\":{}}";
 	Jsonb	   *values;
 	uint32		count;
 
 	*found = NULL;
 	if (variables == NULL)
-		variables = parse_constant(empty_object);
+		variables = filter->no_variables;
 	values = select_values(filter->path, payload, variables);
 	count = values ? JsonContainerSize(&values->root) : 0;
 	if (count == 0)
