@@ -85,14 +85,14 @@ cpw_statement_get_text(uint64 row, int column, MemoryContext context)
 	bool		is_null;
 	Datum		value = get_datum(row, column, &is_null);
 	MemoryContext caller;
-	char	   *text;
+	char	   *string;
 
 	if (is_null)
 		return NULL;
 	caller = MemoryContextSwitchTo(context);
-	text = TextDatumGetCString(value);
+	string = TextDatumGetCString(value);
 	MemoryContextSwitchTo(caller);
-	return text;
+	return string;
 }
 
 Jsonb *
