@@ -10,10 +10,12 @@
 #include "compat.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "pg/json.h"
 #include "pg/shape.h"
 #include "regex/regex.h"
 #include "utils/builtins.h"
+#include "utils/formatting.h"
 #include "utils/numeric.h"
 #include "utils/varlena.h"
 
