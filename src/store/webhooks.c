@@ -27,6 +27,13 @@ static CpwStatement lock_webhook = {
 	.types = {TEXTOID},
 };
 
+static CpwStatement find_webhook = {
+	.sql = "SELECT FROM cp_webhook.webhook_definitions WHERE name = $1",
+	.expected = SPI_OK_SELECT,
+	.parameters = 1,
+	.types = {TEXTOID},
+};
+
 static CpwStatement lock_creation = {
 	.sql = "SELECT pg_catalog.pg_advisory_xact_lock("
 	"pg_catalog.hashtextextended('cp_webhook.webhook_definitions', 0))",
@@ -127,6 +134,12 @@ cpw_webhooks_lock(const char *name, char **secret)
 		return false;
 	*secret = cpw_statement_get_text(0, 1, CurrentMemoryContext);
 	return true;
+}
+
+bool
+cpw_webhooks_exists(const char *name)
+{
+	return cpw_arguments_execute_text(&find_webhook, name) > 0;
 }
 
 int64

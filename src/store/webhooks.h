@@ -28,6 +28,8 @@ typedef struct CpwWebhookItem
  */
 extern bool cpw_webhooks_lock(const char *name, char **secret);
 
+extern bool cpw_webhooks_exists(const char *name);
+
 /*
  * Serializes the making of webhooks until the transaction ends, and returns
  * how many there are.
