@@ -8,6 +8,26 @@
 #include "compat.h"
 #include "executor/spi.h"
 
+/* Any error on the way: the log must not show the request with its secrets. */
+static void
+hide_statement(void *arg)
+{
+	(void) arg;
+	(void) cpw_errors_hide_statement();
+}
+
+/* In the context of SPI, which lives as long as the operation. */
+static void
+push_callback(void)
+{
+	ErrorContextCallback *callback = palloc(sizeof(ErrorContextCallback));
+
+	callback->callback = hide_statement;
+	callback->arg = NULL;
+	callback->previous = error_context_stack;
+	error_context_stack = callback;
+}
+
 JsonbContainer *
 cpw_operation_begin(FunctionCallInfo fcinfo, const CpwShape *shape)
 {
@@ -18,6 +38,7 @@ cpw_operation_begin(FunctionCallInfo fcinfo, const CpwShape *shape)
 	result = SPI_connect();
 	if (result != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed: %s", SPI_result_code_string(result));
+	push_callback();
 	return &request->root;
 }
 
@@ -29,6 +50,7 @@ cpw_operation_end(CpwJsonWriter *answer)
 
 	/* Into the caller's context: that of SPI goes. */
 	value = SPI_datumTransfer(value, false, -1);
+	error_context_stack = error_context_stack->previous;
 	result = SPI_finish();
 	if (result != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed: %s", SPI_result_code_string(result));

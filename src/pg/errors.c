@@ -100,6 +100,14 @@ cpw_errors_name(CpwException exception)
 	return exceptions[exception].name;
 }
 
+int
+cpw_errors_hide_statement(void)
+{
+	errhidestmt(true);
+	errhidecontext(true);
+	return 0;
+}
+
 void
 cpw_errors_raise(CpwException exception, const char *detail,
 				 const char *hint, const char *format,...)
@@ -114,7 +122,8 @@ cpw_errors_raise(CpwException exception, const char *detail,
 			(errcode(exceptions[exception].sqlstate),
 			 errmsg_internal("%s: %s", exceptions[exception].name, text),
 			 detail ? errdetail_internal("%s", detail) : 0,
-			 hint ? errhint("%s", hint) : 0));
+			 hint ? errhint("%s", hint) : 0,
+			 cpw_errors_hide_statement()));
 	pg_unreachable();
 }
 

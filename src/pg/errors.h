@@ -51,6 +51,12 @@ _Noreturn extern void cpw_errors_raise(CpwException exception,
 			pg_attribute_printf(4, 5);
 
 /*
+ * For ereport() and error context callbacks: keeps the statement, whose text
+ * may hold the secrets of a request, out of the server's log.
+ */
+extern int	cpw_errors_hide_statement(void);
+
+/*
  * What is wrong with one request, collected so that everything is reported at
  * once. Begin with {0}.
  */
