@@ -61,6 +61,14 @@ cpw_transaction_prepare_session(void)
 		{"check_function_bodies", "on"},
 		{"session_replication_role", "origin"},
 		{"quote_all_identifiers", "off"},
+
+		/*
+		 * Our statements are look-ups and inserts, planned once: a plan that
+		 * was made when a table was empty must serve when it is large.
+		 */
+		{"plan_cache_mode", "force_generic_plan"},
+		{"enable_seqscan", "off"},
+		{"jit", "off"},
 	};
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
