@@ -42,6 +42,8 @@ SELECT cpw_test.try('list_webhooks', '{"NextToken": "x"}');
 SELECT cpw_test.state('list_webhooks', jsonb_build_object('NextToken', t))
   FROM unnest(ARRAY[:'token', :'token' || 'A', 'A' || :'token', left(:'token', -1), reverse(:'token'), upper(:'token'), repeat('A', 2048), repeat('A', 2049), '']) t;
 SELECT cpw_test.state('list_pipelines', jsonb_build_object('nextToken', :'token'));
+-- One that somebody else made with our checksum is a bound, or it is refused: no UTF-8, a NUL.
+SELECT t, cpw_test.state('list_webhooks', jsonb_build_object('NextToken', t)) FROM unnest('{AX5kpqL_,AUQeU2NhAGI,AVhaLCvDqQ}'::text[]) t;
 
 -- 100 are a page.
 SELECT count(cp_webhook.put_webhook(cpw_test.webhook('x' || i))) FROM generate_series(1, 95) i;

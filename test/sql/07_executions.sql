@@ -23,12 +23,12 @@ SELECT count(*) FROM cp_webhook.executions;
 DELETE FROM cp_webhook.executions;
 
 -- The row, the answer, the notification; the trigger's detail is the session's user.
-CREATE ROLE cpw_test_starter;
-GRANT USAGE ON SCHEMA cp_webhook, cpw_test TO cpw_test_starter;
-GRANT EXECUTE ON FUNCTION cp_webhook.start_pipeline_execution(jsonb) TO cpw_test_starter;
+CREATE ROLE regress_cpw_starter;
+GRANT USAGE ON SCHEMA cp_webhook, cpw_test TO regress_cpw_starter;
+GRANT EXECUTE ON FUNCTION cp_webhook.start_pipeline_execution(jsonb) TO regress_cpw_starter;
 LISTEN cp_webhook;
 \o | sed -E 's/[0-9a-f]{8}-[0-9a-f-]{27}/<id>/g; s/PID [0-9]+/PID <pid>/'
-SET SESSION AUTHORIZATION cpw_test_starter;
+SET SESSION AUTHORIZATION regress_cpw_starter;
 SELECT cp_webhook.start_pipeline_execution('{"name": "app", "variables": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
   "sourceRevisions": [{"actionName": "GitHub", "revisionType": "COMMIT_ID", "revisionValue": "abc"}]}');
 RESET SESSION AUTHORIZATION;
@@ -104,6 +104,9 @@ SELECT * FROM pg_temp.pages(5);
 SELECT cp_webhook.list_pipeline_executions('{"pipelineName": "app", "maxResults": 2}') ->> 'nextToken' AS token \gset
 SELECT cpw_test.state('list_pipeline_executions', jsonb_build_object('pipelineName', p, 'nextToken', :'token')) FROM unnest('{app,other}'::text[]) p;
 SELECT n, cpw_test.state('list_pipeline_executions', jsonb_build_object('pipelineName', 'app', 'maxResults', n)) FROM unnest('{0,1,100,101}'::int[]) n;
+-- A token that somebody else made with our checksum is a bound, or it is refused.
+SELECT t, cpw_test.state('list_pipeline_executions', jsonb_build_object('pipelineName', 'app', 'nextToken', t))
+  FROM unnest('{AVfWv3hubyB1dWlk,AdYru3kwMDAwMDAwMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMC0,AeHIbwFmZmZmZmZmZi0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMDA}'::text[]) t;
 -- The filter.
 UPDATE cp_webhook.executions SET status = 'Succeeded' WHERE id IN (SELECT id FROM cp_webhook.executions WHERE pipeline = 'app' ORDER BY id LIMIT 2);
 SELECT f, jsonb_array_length(cp_webhook.list_pipeline_executions(jsonb_build_object('pipelineName', 'app', 'filter', f)) -> 'pipelineExecutionSummaries')
@@ -121,6 +124,6 @@ SELECT cpw_test.state('delete_pipeline', '{"name": "other"}');
 SELECT count(*) FROM cp_webhook.trigger_events WHERE pipeline = 'other';
 SELECT cpw_test.state('list_pipeline_executions', '{"pipelineName": "other"}');
 DELETE FROM cp_webhook.executions;
-REVOKE ALL ON FUNCTION cp_webhook.start_pipeline_execution(jsonb) FROM cpw_test_starter;
-REVOKE ALL ON SCHEMA cp_webhook, cpw_test FROM cpw_test_starter;
-DROP ROLE cpw_test_starter;
+REVOKE ALL ON FUNCTION cp_webhook.start_pipeline_execution(jsonb) FROM regress_cpw_starter;
+REVOKE ALL ON SCHEMA cp_webhook, cpw_test FROM regress_cpw_starter;
+DROP ROLE regress_cpw_starter;
