@@ -56,9 +56,9 @@ include $(PGXS)
 # PGXS tracks no headers without --enable-depend.
 $(OBJS): $(wildcard src/*.h src/*/*.h) $(EXTENSION).control .built-for
 
-# Objects of another server's version or another compiler must not be linked.
+# Objects built for another version of the server must not be linked.
 .built-for: FORCE
-	@echo '$(VERSION) $(CC)' | cmp -s - $@ || echo '$(VERSION) $(CC)' >$@
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
 .PHONY: FORCE
 FORCE:
 else
