@@ -23,6 +23,7 @@ typedef struct CpwFilter
 	JsonPath   *path;
 	bool		is_predicate;	/* selects one boolean, true when it holds */
 	bool		uses_variables; /* reads $headers or $query */
+	Jsonb	   *no_variables;	/* what they are when they are not read */
 } CpwFilter;
 
 /*

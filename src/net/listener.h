@@ -1,0 +1,142 @@
+/*
+ * listener.h
+ *		HTTP in: connections, requests, answers, deadlines. The only user of
+ *		libmicrohttpd is listener.c.
+ *
+ * The listener has no threads and never blocks. Its owner waits on
+ * cpw_listener_descriptor() and calls cpw_listener_run() after every wake.
+ * A request passes through the owner's hands twice, each time standing still
+ * (suspended) until the owner has decided:
+ *
+ *	arrived		its headers are here: read its body, or answer at once
+ *	complete	its body is here: answer
+ *
+ * So no code of the owner ever runs below a frame of libmicrohttpd, and an
+ * error thrown by the owner never crosses one. Memory here is malloc's; what
+ * cannot be had becomes a refused request, never an error.
+ */
+#ifndef CPW_LISTENER_H
+#define CPW_LISTENER_H
+
+#include <sys/socket.h>
+
+#include "base/json_scan.h"
+#include "cp_webhook.h"
+
+typedef struct CpwListener CpwListener;
+
+/* All are per listener; times in milliseconds, sizes in bytes. */
+typedef struct CpwListenerLimits
+{
+	int			max_connections;
+	size_t		max_header_size;
+	size_t		max_body_size;
+	size_t		max_json_values;
+	size_t		max_buffered;	/* memory of all bodies together */
+	int			request_timeout;	/* a whole exchange */
+	int			keepalive_timeout;	/* between two */
+} CpwListenerLimits;
+
+/* More headers than these make a request "headers too large". */
+#define CPW_MAX_HEADERS		256
+
+typedef struct CpwRequest
+{
+	/* What came; valid until the request is answered. */
+	const char *method;
+	const char *target;			/* as it was sent, NUL-terminated */
+	CpwHeaders	headers;
+	size_t		header_size;	/* names, values and separators */
+	bool		has_nul;		/* a NUL byte in a header */
+	bool		has_body;
+	bool		length_known;	/* a Content-Length came */
+	uint64_t	content_length;
+	struct sockaddr_storage peer;
+	char	   *body;			/* NUL-terminated; NULL when empty */
+	size_t		body_length;
+
+	/*
+	 * Set where the body could not be taken: BODY_TOO_LARGE or UNAVAILABLE.
+	 * The rest of it was thrown away.
+	 */
+	CpwVerdict	refused;
+
+	/* The owner's. */
+	struct CpwRequest *next;	/* in a list that the owner took */
+	void	   *owner;
+
+	/* The listener's own. */
+	struct CpwConnection *connection;
+	int			state;
+	bool		count_values;
+	size_t		body_capacity;
+	size_t		discarded;
+	CpwJsonScan scan;
+	void	   *header_memory;
+	int			status;
+	const char *allow;
+	int			retry_after;
+	char	   *answer;
+	size_t		answer_length;
+} CpwRequest;
+
+/*
+ * Makes a listener that listens nowhere yet. panic is called when
+ * libmicrohttpd finds itself broken, and must not return. NULL when it cannot
+ * be made.
+ */
+extern CpwListener *cpw_listener_create(const CpwListenerLimits *limits,
+										void (*panic) (const char *message));
+
+/*
+ * Applies to requests from now on (max_header_size: of new connections). False
+ * when a new header size could not be made effective.
+ */
+extern bool cpw_listener_set_limits(CpwListener *listener,
+									const CpwListenerLimits *limits);
+
+/* Readable when cpw_listener_run() has something to do. */
+extern int	cpw_listener_descriptor(const CpwListener *listener);
+
+/*
+ * Accepts what waits at a listening socket, up to the limit of connections
+ * and a few dozen at once.
+ */
+extern void cpw_listener_accept(CpwListener *listener, int listen_socket);
+
+/* Whether more connections can be taken now. */
+extern bool cpw_listener_has_room(const CpwListener *listener);
+
+/* Reads and writes what can be read and written; ends what is overdue. */
+extern void cpw_listener_run(CpwListener *listener);
+
+/* Milliseconds until cpw_listener_run() must be called, or -1. */
+extern long cpw_listener_timeout(const CpwListener *listener);
+
+/* The requests that arrived or became complete, in that order; NULL: none. */
+extern CpwRequest *cpw_listener_take_arrived(CpwListener *listener);
+extern CpwRequest *cpw_listener_take_complete(CpwListener *listener);
+
+/*
+ * Lets an arrived request go on to its body. count_values: it is JSON, to be
+ * refused when it holds more than max_json_values.
+ */
+extern void cpw_listener_read_body(CpwListener *listener, CpwRequest *request,
+								   bool count_values);
+
+/*
+ * Answers a request with a JSON body. allow (a constant, may be NULL) and
+ * retry_after (seconds, 0: none) become headers. The request is the
+ * listener's again.
+ */
+extern void cpw_listener_answer(CpwListener *listener, CpwRequest *request,
+								int status, const char *body, size_t length,
+								const char *allow, int retry_after);
+
+extern int	cpw_listener_connections(const CpwListener *listener);
+extern size_t cpw_listener_buffered(const CpwListener *listener);
+
+/* Takes what libmicrohttpd last complained of, or NULL. */
+extern const char *cpw_listener_take_message(CpwListener *listener);
+
+#endif							/* CPW_LISTENER_H */

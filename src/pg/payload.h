@@ -1,0 +1,47 @@
+/*
+ * payload.h
+ *		Bytes of a request become jsonb.
+ */
+#ifndef CPW_PAYLOAD_H
+#define CPW_PAYLOAD_H
+
+#include "postgres.h"
+
+#include "cp_webhook.h"
+#include "utils/jsonb.h"
+
+/*
+ * Parses a body of length bytes, followed by a NUL, in the current context.
+ * Raises what the server raises for JSON that is none (class 22), that is
+ * nested too deeply or too large for jsonb (class 54), and 22021 for bytes
+ * that are not UTF-8 or hold a NUL: call it under a guard.
+ */
+extern Jsonb *cpw_payload_parse(const char *body, size_t length);
+
+/*
+ * The JSON inside a form's field "payload" (GitHub's form style), decoded,
+ * palloc'd, NUL-terminated; *length is its length. NULL when there is no such
+ * field or its encoding is broken.
+ */
+extern char *cpw_payload_from_form(const char *body, size_t body_length,
+								   size_t *length);
+
+/*
+ * The headers as an object: names in lower case, values of a repeated header
+ * joined by ", ", secrets as "****", bytes that are not UTF-8 as U+FFFD.
+ */
+extern Jsonb *cpw_payload_headers(const CpwHeaders *headers);
+
+/*
+ * A query as an object of strings; of a repeated name the last value counts.
+ * What cannot be decoded is left as it came.
+ */
+extern Jsonb *cpw_payload_query(const char *query, size_t length);
+
+/* {"headers": headers, "query": query}: the variables of filters. */
+extern Jsonb *cpw_payload_variables(Jsonb *headers, Jsonb *query);
+
+/* A header's value as text, palloc'd. */
+extern char *cpw_payload_text(const char *value, size_t length);
+
+#endif							/* CPW_PAYLOAD_H */

@@ -1,0 +1,80 @@
+/*
+ * uuid7.c
+ *		Time-ordered ids: uuid version 7.
+ */
+#include "postgres.h"
+
+#include "base/hex_base64.h"
+#include "compat.h"
+#include "pg/uuid7.h"
+#include "utils/timestamp.h"
+
+/* Microseconds between the epochs of Unix and of PostgreSQL. */
+#define EPOCH_SHIFT \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+/*
+ * Time in units of 1/4096 ms since 1970: the first 60 bits of an id without
+ * its version. A unit is shorter than a microsecond, so an instant survives
+ * the way there and back.
+ */
+static uint64
+ticks_of(TimestampTz instant)
+{
+	uint64		microseconds = (uint64) (instant + EPOCH_SHIFT);
+
+	return (microseconds / 1000) << 12 | ((microseconds % 1000) << 12) / 1000;
+}
+
+static TimestampTz
+instant_of(uint64 ticks)
+{
+	uint64		fraction = ((ticks & 0xfff) * 1000 + 0xfff) >> 12;
+
+	return (TimestampTz) ((ticks >> 12) * 1000 + fraction) - EPOCH_SHIFT;
+}
+
+static void
+write_ticks(pg_uuid_t *uuid, uint64 ticks)
+{
+	uint64		milliseconds = ticks >> 12;
+
+	for (int i = 0; i < 6; i++)
+		uuid->data[i] = (unsigned char) (milliseconds >> (40 - 8 * i));
+	uuid->data[6] = 0x70 | (unsigned char) ((ticks >> 8) & 0x0f);
+	uuid->data[7] = (unsigned char) ticks;
+}
+
+void
+cpw_uuid7_generate(pg_uuid_t *uuid, TimestampTz *instant)
+{
+	static uint64 last;
+	uint64		ticks = ticks_of(GetCurrentTimestamp());
+
+	if (ticks <= last)
+		ticks = last + 1;
+	last = ticks;
+	write_ticks(uuid, ticks);
+	if (!pg_strong_random(uuid->data + 8, 8))
+		elog(ERROR, "could not generate random values");
+	uuid->data[8] = 0x80 | (uuid->data[8] & 0x3f);
+	if (instant != NULL)
+		*instant = instant_of(ticks);
+}
+
+void
+cpw_uuid7_lower_bound(TimestampTz instant, pg_uuid_t *uuid)
+{
+	memset(uuid, 0, sizeof(pg_uuid_t));
+	write_ticks(uuid, ticks_of(instant));
+}
+
+char *
+cpw_uuid7_text(const pg_uuid_t *uuid)
+{
+	char		hex[2 * UUID_LEN + 1];
+
+	cpw_hex_encode(uuid->data, UUID_LEN, hex);
+	return psprintf("%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
+					hex + 16, hex + 20);
+}

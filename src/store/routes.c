@@ -1,0 +1,95 @@
+/*
+ * routes.c
+ *		What a receiver needs to know of the webhooks behind tokens.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "store/routes.h"
+#include "store/statement.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+/*
+ * The action's configuration is that of the pipeline's current version; the
+ * target action is one of its first stage.
+ */
+static CpwStatement find_routes = {
+	.sql = "SELECT w.token, w.id, w.name, w.pipeline, w.action,"
+	" w.authentication, w.secret, w.configuration, w.filters, p.version,"
+	" (SELECT a.value -> 'configuration'"
+	"    FROM pg_catalog.jsonb_array_elements(v.declaration #> '{stages,0,actions}') a"
+	"   WHERE a.value ->> 'name' = w.action LIMIT 1)"
+	" FROM cp_webhook.webhook_definitions w"
+	" LEFT JOIN cp_webhook.pipeline_definitions p ON p.name = w.pipeline"
+	" LEFT JOIN cp_webhook.pipeline_versions v"
+	" ON v.name = p.name AND v.version = p.version"
+	" WHERE w.token = ANY ($1)",
+	.expected = SPI_OK_SELECT,
+	.parameters = 1,
+	.types = {TEXTARRAYOID},
+};
+
+static CpwStatement find_version = {
+	.sql = "SELECT extversion FROM pg_catalog.pg_extension"
+	" WHERE extname = 'cp_webhook'",
+	.expected = SPI_OK_SELECT,
+};
+
+int
+cpw_routes_find(const char *const *tokens, int count, CpwRoute **routes)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum	   *elements = palloc(sizeof(Datum) * count);
+	Datum		values[1];
+	int			found;
+
+	for (int i = 0; i < count; i++)
+		elements[i] = CStringGetTextDatum(tokens[i]);
+	values[0] = PointerGetDatum(construct_array(elements, count, TEXTOID,
+												-1, false, TYPALIGN_INT));
+	found = (int) cpw_statement_execute(&find_routes, values, NULL);
+	*routes = palloc0(sizeof(CpwRoute) * Max(found, 1));
+	for (int i = 0; i < found; i++)
+	{
+		CpwRoute   *route = &(*routes)[i];
+
+		route->token = cpw_statement_get_text(i, 1, context);
+		route->id = cpw_statement_get_uuid(i, 2);
+		route->name = cpw_statement_get_text(i, 3, context);
+		route->pipeline = cpw_statement_get_text(i, 4, context);
+		route->action = cpw_statement_get_text(i, 5, context);
+		route->authentication = cpw_statement_get_text(i, 6, context);
+		route->secret = cpw_statement_get_text(i, 7, context);
+		route->configuration = cpw_statement_get_jsonb(i, 8, context);
+		route->filters = cpw_statement_get_jsonb(i, 9, context);
+		if (!cpw_statement_is_null(i, 10))
+			route->version = cpw_statement_get_int(i, 10);
+		route->action_configuration = cpw_statement_get_jsonb(i, 11, context);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return found;
+}
+
+char *
+cpw_routes_extension_version(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	if (cpw_statement_execute(&find_version, NULL, NULL) == 0)
+		return NULL;
+	return cpw_statement_get_text(0, 1, context);
+}
+
+Oid
+cpw_routes_table(void)
+{
+	Oid			schema = get_namespace_oid("cp_webhook", true);
+
+	if (!OidIsValid(schema))
+		return InvalidOid;
+	return get_relname_relid("webhook_definitions", schema);
+}

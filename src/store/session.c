@@ -1,0 +1,22 @@
+/*
+ * session.c
+ *		The server programming interface opened and closed.
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "store/session.h"
+
+void
+cpw_session_open(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+void
+cpw_session_close(void)
+{
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+}

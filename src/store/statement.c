@@ -1,0 +1,145 @@
+/*
+ * statement.c
+ *		SQL statements whose plans are kept for the life of the process.
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "store/statement.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+uint64
+cpw_statement_execute_limited(CpwStatement *statement, Datum *values,
+							  const char *nulls, uint64 limit)
+{
+	int			result;
+
+	if (statement->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(statement->sql, statement->parameters,
+									   statement->types);
+
+		if (plan == NULL)
+			elog(ERROR, "could not prepare statement: %s",
+				 SPI_result_code_string(SPI_result));
+		SPI_keepplan(plan);
+		statement->plan = plan;
+	}
+	result = SPI_execute_plan(statement->plan, values, nulls, false,
+							  (long) limit);
+	if (result != statement->expected)
+		elog(ERROR, "statement answered %s: %s",
+			 SPI_result_code_string(result), statement->sql);
+	return SPI_processed;
+}
+
+uint64
+cpw_statement_execute(CpwStatement *statement, Datum *values,
+					  const char *nulls)
+{
+	return cpw_statement_execute_limited(statement, values, nulls, 0);
+}
+
+void
+cpw_statement_run_utility(const char *sql)
+{
+	int			result = SPI_execute(sql, false, 0);
+
+	if (result != SPI_OK_UTILITY)
+		elog(ERROR, "command answered %s", SPI_result_code_string(result));
+}
+
+static Datum
+get_datum(uint64 row, int column, bool *is_null)
+{
+	if (row >= SPI_tuptable->numvals)
+		elog(ERROR, "there is no row %llu", (unsigned long long) row);
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+						 column, is_null);
+}
+
+static Datum
+get_value(uint64 row, int column)
+{
+	bool		is_null;
+	Datum		value = get_datum(row, column, &is_null);
+
+	if (is_null)
+		elog(ERROR, "column %d is null", column);
+	return value;
+}
+
+bool
+cpw_statement_is_null(uint64 row, int column)
+{
+	bool		is_null;
+
+	(void) get_datum(row, column, &is_null);
+	return is_null;
+}
+
+char *
+cpw_statement_get_text(uint64 row, int column, MemoryContext context)
+{
+	bool		is_null;
+	Datum		value = get_datum(row, column, &is_null);
+	MemoryContext caller;
+	char	   *string;
+
+	if (is_null)
+		return NULL;
+	caller = MemoryContextSwitchTo(context);
+	string = TextDatumGetCString(value);
+	MemoryContextSwitchTo(caller);
+	return string;
+}
+
+Jsonb *
+cpw_statement_get_jsonb(uint64 row, int column, MemoryContext context)
+{
+	bool		is_null;
+	Datum		value = get_datum(row, column, &is_null);
+	MemoryContext caller;
+	Jsonb	   *jsonb;
+
+	if (is_null)
+		return NULL;
+	caller = MemoryContextSwitchTo(context);
+	jsonb = DatumGetJsonbPCopy(value);
+	MemoryContextSwitchTo(caller);
+	return jsonb;
+}
+
+pg_uuid_t
+cpw_statement_get_uuid(uint64 row, int column)
+{
+	return *DatumGetUUIDP(get_value(row, column));
+}
+
+int32
+cpw_statement_get_int(uint64 row, int column)
+{
+	return DatumGetInt32(get_value(row, column));
+}
+
+int64
+cpw_statement_get_bigint(uint64 row, int column)
+{
+	return DatumGetInt64(get_value(row, column));
+}
+
+bool
+cpw_statement_get_bool(uint64 row, int column)
+{
+	return DatumGetBool(get_value(row, column));
+}
+
+TimestampTz
+cpw_statement_get_timestamp(uint64 row, int column)
+{
+	bool		is_null;
+	Datum		value = get_datum(row, column, &is_null);
+
+	return is_null ? 0 : DatumGetTimestampTz(value);
+}

@@ -1,0 +1,172 @@
+/*
+ * tally.c
+ *		What a receiver counts for each webhook.
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "pg/settings.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "worker/tally.h"
+
+#define WRITE_INTERVAL_MS	1000
+
+typedef struct Entry
+{
+	pg_uuid_t	webhook_id;		/* the hash key */
+	CpwCounts	counts;
+	bool		is_dirty;
+	TimestampTz minute;			/* when the minute of rejections began */
+	int			rejections;		/* recorded in it */
+} Entry;
+
+static HTAB *entries;
+static int	dirty_entries;
+static TimestampTz written_at;
+
+static Entry *
+get_entry(const pg_uuid_t *webhook_id)
+{
+	Entry	   *entry;
+	bool		found;
+
+	if (entries == NULL)
+	{
+		HASHCTL		control = {0};
+
+		control.keysize = sizeof(pg_uuid_t);
+		control.entrysize = sizeof(Entry);
+		control.hcxt = TopMemoryContext;
+		entries = hash_create("cp_webhook tally", 256, &control,
+							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	entry = hash_search(entries, webhook_id, HASH_ENTER, &found);
+	if (!found)
+	{
+		memset((char *) entry + sizeof(pg_uuid_t), 0,
+			   sizeof(Entry) - sizeof(pg_uuid_t));
+		entry->counts.webhook_id = *webhook_id;
+	}
+	return entry;
+}
+
+static Entry *
+get_dirty_entry(const pg_uuid_t *webhook_id)
+{
+	Entry	   *entry = get_entry(webhook_id);
+
+	if (!entry->is_dirty)
+	{
+		entry->is_dirty = true;
+		dirty_entries++;
+	}
+	return entry;
+}
+
+void
+cpw_tally_add(const CpwDelivery *delivery)
+{
+	CpwCounts  *counts = &get_dirty_entry(&delivery->webhook_id)->counts;
+
+	switch (delivery->verdict)
+	{
+		case CPW_VERDICT_TRIGGERED:
+			counts->triggered++;
+			counts->last_triggered = Max(counts->last_triggered,
+										 delivery->received_at);
+			break;
+		case CPW_VERDICT_IGNORED:
+			counts->ignored++;
+			break;
+		case CPW_VERDICT_DUPLICATE:
+			counts->duplicate++;
+			break;
+		case CPW_VERDICT_PONG:
+			counts->pong++;
+			break;
+		default:
+			counts->rejected++;
+			break;
+	}
+}
+
+void
+cpw_tally_add_rejected(const pg_uuid_t *webhook_id)
+{
+	get_dirty_entry(webhook_id)->counts.rejected++;
+}
+
+bool
+cpw_tally_admit_rejection(const pg_uuid_t *webhook_id)
+{
+	Entry	   *entry = get_entry(webhook_id);
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now < entry->minute ||
+		now - entry->minute >= 60 * USECS_PER_SEC)
+	{
+		entry->minute = now;
+		entry->rejections = 0;
+	}
+	if (entry->rejections >= cpw_setting_rejections_per_minute)
+		return false;
+	entry->rejections++;
+	return true;
+}
+
+long
+cpw_tally_timeout(void)
+{
+	if (dirty_entries == 0)
+		return -1;
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+										   TimestampTzPlusMilliseconds(written_at, WRITE_INTERVAL_MS));
+}
+
+int
+cpw_tally_take(CpwCounts **counts)
+{
+	HASH_SEQ_STATUS status;
+	Entry	   *entry;
+	TimestampTz now = GetCurrentTimestamp();
+	int			count = 0;
+
+	if (dirty_entries == 0 || cpw_tally_timeout() > 0)
+		return 0;
+	written_at = now;
+	*counts = palloc(sizeof(CpwCounts) * dirty_entries);
+	hash_seq_init(&status, entries);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		if (entry->is_dirty)
+		{
+			(*counts)[count++] = entry->counts;
+			memset(&entry->counts, 0, sizeof(CpwCounts));
+			entry->counts.webhook_id = entry->webhook_id;
+			entry->is_dirty = false;
+		}
+		else if (now - entry->minute >= 60 * USECS_PER_SEC)
+			hash_search(entries, &entry->webhook_id, HASH_REMOVE, NULL);
+	}
+	dirty_entries = 0;
+	return count;
+}
+
+void
+cpw_tally_give_back(const CpwCounts *counts, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		CpwCounts  *kept = &get_dirty_entry(&counts[i].webhook_id)->counts;
+
+		kept->triggered += counts[i].triggered;
+		kept->ignored += counts[i].ignored;
+		kept->duplicate += counts[i].duplicate;
+		kept->rejected += counts[i].rejected;
+		kept->pong += counts[i].pong;
+		kept->last_triggered = Max(kept->last_triggered,
+								   counts[i].last_triggered);
+	}
+}

@@ -1,0 +1,216 @@
+/*
+ * transaction.c
+ *		A worker's transactions.
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "compat.h"
+#include "miscadmin.h"
+#include "pg/settings.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "replication/syncrep.h"
+#include "replication/walsender.h"
+#include "store/session.h"
+#include "tcop/tcopprot.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+#include "worker/transaction.h"
+
+/* When the transaction is to be cancelled. */
+static TimestampTz deadline;
+
+/* A cancel has come: the server forgets it when a commit swallows it. */
+static volatile sig_atomic_t cancel_came;
+
+static Oid	saved_user;
+static int	saved_security;
+
+static void
+note_cancel(SIGNAL_ARGS)
+{
+	cancel_came = true;
+	StatementCancelHandler(postgres_signal_arg);
+}
+
+void
+cpw_transaction_prepare_session(void)
+{
+	static const struct
+	{
+		const char *name;
+		const char *value;
+	}			pinned[] = {
+		{"search_path", "pg_catalog, pg_temp"},
+		{"default_transaction_isolation", "read committed"},
+		{"row_security", "off"},
+		{"statement_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"idle_session_timeout", "0"},
+		{"client_encoding", "UTF8"},
+		{"check_function_bodies", "on"},
+		{"session_replication_role", "origin"},
+		{"quote_all_identifiers", "off"},
+	};
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGINT, note_cancel);
+	for (size_t i = 0; i < lengthof(pinned); i++)
+		SetConfigOption(pinned[i].name, pinned[i].value, PGC_SUSET,
+						PGC_S_OVERRIDE);
+}
+
+/*
+ * The role to work as: cp_webhook.role, else the owner of the tables. Invalid
+ * when there is no extension.
+ */
+static Oid
+find_role(void)
+{
+	Oid			schema = get_namespace_oid("cp_webhook", true);
+	Oid			table;
+	Oid			owner;
+	HeapTuple	tuple;
+
+	if (!OidIsValid(schema))
+		return InvalidOid;
+	table = get_relname_relid("webhook_definitions", schema);
+	if (!OidIsValid(table))
+		return InvalidOid;
+	if (*cpw_setting_role != '\0')
+		return get_role_oid(cpw_setting_role, false);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+CpwReadiness
+cpw_transaction_begin(const char *activity, int timeout)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Oid			role;
+
+	cancel_came = false;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	deadline = TimestampTzPlusMilliseconds(GetCurrentStatementStartTimestamp(),
+										   timeout);
+	enable_timeout_at(STATEMENT_TIMEOUT, deadline);
+	pgstat_report_activity(STATE_RUNNING, activity);
+	GetUserIdAndSecContext(&saved_user, &saved_security);
+
+	/* Acked means kept: a commit that is not flushed is none. */
+	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
+		(void) set_config_option("synchronous_commit", "local",
+								 PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+								 true, 0, false);
+	cpw_session_open();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(context);
+	role = find_role();
+	if (!OidIsValid(role))
+		return CPW_NO_EXTENSION;
+	SetUserIdAndSecContext(role, saved_security |
+						   SECURITY_LOCAL_USERID_CHANGE);
+	return CPW_READY;
+}
+
+/* What every end of a transaction leaves behind. */
+static void
+finish(void)
+{
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	/* A time-out that fired too late is not the next transaction's. */
+	QueryCancelPending = false;
+	pgstat_report_activity(STATE_IDLE, NULL);
+}
+
+bool
+cpw_transaction_commit(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	bool		certain;
+
+	PopActiveSnapshot();
+	cpw_session_close();
+	CHECK_FOR_INTERRUPTS();
+
+	/* A cancel that comes from here on can only end a wait for a standby. */
+	cancel_came = false;
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	certain = !(cancel_came && SyncRepRequested());
+	SetUserIdAndSecContext(saved_user, saved_security);
+	finish();
+	return certain;
+}
+
+void
+cpw_transaction_abort(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	HOLD_INTERRUPTS();
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	AbortOutOfAnyTransaction();
+	MemoryContextSwitchTo(context);
+	FlushErrorState();
+	finish();
+	RESUME_INTERRUPTS();
+}
+
+void
+cpw_transaction_set_timeout(int timeout)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													timeout);
+
+	enable_timeout_at(STATEMENT_TIMEOUT, Min(until, deadline));
+}
+
+void
+cpw_transaction_restore_timeout(void)
+{
+	enable_timeout_at(STATEMENT_TIMEOUT, deadline);
+}
+
+ErrorData *
+cpw_transaction_guard(void (*work) (void *arg), void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		work(arg);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return error;
+}

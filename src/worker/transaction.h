@@ -1,0 +1,61 @@
+/*
+ * transaction.h
+ *		A worker's transactions: begun as the owner of the extension's tables,
+ *		bounded in time, ended one way or the other; and a guard inside one.
+ */
+#ifndef CPW_TRANSACTION_H
+#define CPW_TRANSACTION_H
+
+#include "postgres.h"
+
+/* Whether the database can be worked with. */
+typedef enum CpwReadiness
+{
+	CPW_READY,
+	CPW_NO_EXTENSION			/* not created here, or dropped */
+} CpwReadiness;
+
+/*
+ * Prepares the session once: signal handlers, and the settings that must not
+ * depend on what the database or the role says.
+ */
+extern void cpw_transaction_prepare_session(void);
+
+/*
+ * The three below leave the current memory context as it is; it must not be one
+ * of a transaction.
+ *
+ * Begins a transaction with SPI and a snapshot, as the role that deliveries
+ * are recorded by. It is cancelled after timeout ms. activity is what
+ * pg_stat_activity shows. Raises 42704 when cp_webhook.role does not exist.
+ * With CPW_NO_EXTENSION nothing of the extension may be touched.
+ */
+extern CpwReadiness cpw_transaction_begin(const char *activity, int timeout);
+
+/*
+ * Commits. False when the outcome is not certain: a cancel came while the
+ * commit waited for a synchronous standby; it is committed here.
+ */
+extern bool cpw_transaction_commit(void);
+
+/*
+ * Ends what is left of a transaction after an error that was caught, and
+ * clears the error.
+ */
+extern void cpw_transaction_abort(void);
+
+/*
+ * Bounds what comes next to timeout ms (and never longer than the
+ * transaction); cpw_transaction_restore_timeout() goes back to its own bound.
+ */
+extern void cpw_transaction_set_timeout(int timeout);
+extern void cpw_transaction_restore_timeout(void);
+
+/*
+ * Runs work(arg) in a subtransaction. Returns NULL when it went well, else the
+ * error, with everything that it did undone. The error is allocated in the
+ * caller's context. work() must write nothing that others could wait for.
+ */
+extern ErrorData *cpw_transaction_guard(void (*work) (void *arg), void *arg);
+
+#endif							/* CPW_TRANSACTION_H */
