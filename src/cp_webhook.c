@@ -7,7 +7,9 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "pg/counters.h"
 #include "pg/settings.h"
+#include "worker/receiver.h"
 
 CPW_MODULE_MAGIC("cp_webhook", CPW_VERSION);
 
@@ -17,4 +19,10 @@ void
 _PG_init(void)
 {
 	cpw_settings_define();
+
+	/* Elsewhere the SQL functions work, and nothing listens. */
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	cpw_counters_request();
+	cpw_receiver_register();
 }

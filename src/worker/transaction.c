@@ -179,6 +179,8 @@ cpw_transaction_set_timeout(int timeout)
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													timeout);
 
+	/* One that fired a moment too late is not for what comes next. */
+	QueryCancelPending = false;
 	enable_timeout_at(STATEMENT_TIMEOUT, Min(until, deadline));
 }
 

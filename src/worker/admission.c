@@ -1,0 +1,189 @@
+/*
+ * admission.c
+ *		What can be said of a request before its body is read.
+ */
+#include "postgres.h"
+
+#include "base/headers.h"
+#include "base/media_type.h"
+#include "base/signature.h"
+#include "pg/address.h"
+#include "pg/settings.h"
+#include "worker/admission.h"
+
+typedef CpwVerdict (*Check) (const CpwRequest *request,
+							 const CpwWebhook *webhook, const char **reason);
+
+static CpwVerdict
+check_header_size(const CpwRequest *request, const CpwWebhook *webhook,
+				  const char **reason)
+{
+	(void) webhook;
+	if (request->header_size <= (size_t) cpw_setting_max_header_size)
+		return CPW_VERDICT_PENDING;
+	*reason = psprintf("headers are larger than %d bytes, or more than %d",
+					   cpw_setting_max_header_size, CPW_MAX_HEADERS);
+	return CPW_VERDICT_HEADERS_TOO_LARGE;
+}
+
+static CpwVerdict
+check_nul(const CpwRequest *request, const CpwWebhook *webhook,
+		  const char **reason)
+{
+	(void) webhook;
+	if (!request->has_nul)
+		return CPW_VERDICT_PENDING;
+	*reason = "a header contains a NUL byte";
+	return CPW_VERDICT_BAD_REQUEST;
+}
+
+/*
+ * libmicrohttpd reads to the end of the connection for a transfer coding that
+ * it does not know, and both lengths together are the shape of request
+ * smuggling (RFC 9112, 6.1 and 6.3).
+ */
+static CpwVerdict
+check_transfer_encoding(const CpwRequest *request, const CpwWebhook *webhook,
+						const char **reason)
+{
+	int			occurrences;
+	const CpwHeader *header = cpw_headers_find(&request->headers,
+											   "transfer-encoding",
+											   &occurrences);
+
+	(void) webhook;
+	if (header == NULL)
+		return CPW_VERDICT_PENDING;
+	if (occurrences > 1 || header->value_length != 7 ||
+		pg_strncasecmp(header->value, "chunked", 7) != 0)
+	{
+		*reason = "Transfer-Encoding is not chunked";
+		return CPW_VERDICT_BAD_REQUEST;
+	}
+	if (request->length_known)
+	{
+		*reason = "Transfer-Encoding and Content-Length came together";
+		return CPW_VERDICT_BAD_REQUEST;
+	}
+	return CPW_VERDICT_PENDING;
+}
+
+bool
+cpw_admission_admits_peer(const CpwRequest *request, const CpwWebhook *webhook)
+{
+	inet	   *peer;
+
+	if (webhook->authentication != CPW_AUTHENTICATION_IP)
+		return true;
+	peer = cpw_address_from_socket(&request->peer);
+	return peer != NULL && webhook->range != NULL &&
+		cpw_address_in_range(peer, webhook->range);
+}
+
+static CpwVerdict
+check_address(const CpwRequest *request, const CpwWebhook *webhook,
+			  const char **reason)
+{
+	if (cpw_admission_admits_peer(request, webhook))
+		return CPW_VERDICT_PENDING;
+	*reason = "the address is not in AllowedIPRange";
+	return CPW_VERDICT_ADDRESS_DENIED;
+}
+
+static CpwVerdict
+check_length(const CpwRequest *request, const CpwWebhook *webhook,
+			 const char **reason)
+{
+	(void) webhook;
+	if (request->content_length <= (uint64) cpw_setting_max_body_size)
+		return CPW_VERDICT_PENDING;
+	*reason = psprintf("body of " UINT64_FORMAT " bytes, at most %d are taken",
+					   request->content_length, cpw_setting_max_body_size);
+	return CPW_VERDICT_BODY_TOO_LARGE;
+}
+
+static CpwVerdict
+check_media_type(const CpwRequest *request, const CpwWebhook *webhook,
+				 const char **reason)
+{
+	int			occurrences;
+	const CpwHeader *header = cpw_headers_find(&request->headers,
+											   "content-type", &occurrences);
+
+	(void) webhook;
+	if (header == NULL)
+		*reason = "there is no Content-Type";
+	else if (occurrences > 1)
+		*reason = "Content-Type came more than once";
+	else if (cpw_media_type_parse(header->value, header->value_length) ==
+			 CPW_MEDIA_TYPE_OTHER)
+		*reason = "Content-Type is neither JSON nor a form, or its charset is not utf-8";
+	else
+		return CPW_VERDICT_PENDING;
+	return CPW_VERDICT_UNSUPPORTED_MEDIA_TYPE;
+}
+
+static CpwVerdict
+check_ids(const CpwRequest *request, const CpwWebhook *webhook,
+		  const char **reason)
+{
+	const CpwHeader *id = cpw_headers_delivery_id(&request->headers);
+	const CpwHeader *event = cpw_headers_event(&request->headers);
+
+	(void) webhook;
+	if (id != NULL && id->value_length > CPW_MAX_ID_LENGTH)
+		*reason = psprintf("the delivery id is longer than %d bytes",
+						   CPW_MAX_ID_LENGTH);
+	else if (event != NULL && event->value_length > CPW_MAX_ID_LENGTH)
+		*reason = psprintf("the event is longer than %d bytes",
+						   CPW_MAX_ID_LENGTH);
+	else
+		return CPW_VERDICT_PENDING;
+	return CPW_VERDICT_BAD_REQUEST;
+}
+
+static CpwVerdict
+check_signature_form(const CpwRequest *request, const CpwWebhook *webhook,
+					 const char **reason)
+{
+	CpwSignatureResult result;
+
+	if (webhook->authentication == CPW_AUTHENTICATION_NONE)
+	{
+		*reason = "the webhook's authentication is unknown to this version";
+		return CPW_VERDICT_BAD_SIGNATURE;
+	}
+	if (webhook->authentication != CPW_AUTHENTICATION_GITHUB_HMAC)
+		return CPW_VERDICT_PENDING;
+	result = cpw_signature_check_form(webhook->authentication,
+									  &request->headers);
+	if (result == CPW_SIGNATURE_VALID)
+		return CPW_VERDICT_PENDING;
+	*reason = cpw_signature_explain(webhook->authentication, result);
+	return CPW_VERDICT_BAD_SIGNATURE;
+}
+
+CpwVerdict
+cpw_admission_check(const CpwRequest *request, const CpwWebhook *webhook,
+					const char **reason)
+{
+	static const Check checks[] = {
+		check_header_size,
+		check_nul,
+		check_transfer_encoding,
+		check_address,
+		check_length,
+		check_media_type,
+		check_ids,
+		check_signature_form,
+	};
+
+	for (size_t i = 0; i < lengthof(checks); i++)
+	{
+		CpwVerdict	verdict = checks[i] (request, webhook, reason);
+
+		if (verdict != CPW_VERDICT_PENDING)
+			return verdict;
+	}
+	return CPW_VERDICT_PENDING;
+}

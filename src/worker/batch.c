@@ -1,0 +1,455 @@
+/*
+ * batch.c
+ *		Deliveries that share one transaction.
+ */
+#include "postgres.h"
+
+#include "commands/async.h"
+#include "compat.h"
+#include "miscadmin.h"
+#include "pg/settings.h"
+#include "pg/uuid7.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "worker/batch.h"
+#include "worker/tally.h"
+#include "worker/transaction.h"
+
+#define CHANNEL				"cp_webhook"
+
+/* All repeating of one batch together. */
+#define REPEAT_LIMIT_MS		1000
+
+/* For which NOTIFY stays off after its queue was full. */
+#define NOTIFY_PAUSE_MS		1000
+
+typedef enum Outcome
+{
+	OUTCOME_DONE,
+	OUTCOME_SPLIT,				/* an item's own data may be at fault */
+	OUTCOME_REPEAT,				/* the same batch may succeed now */
+	OUTCOME_REFUSED				/* no part of it would */
+} Outcome;
+
+/* What an attempt was doing when its error came. */
+typedef enum Phase
+{
+	PHASE_BEGIN,
+	PHASE_WRITE,
+	PHASE_COMMIT
+} Phase;
+
+static TimestampTz notify_paused_until;
+
+/* The day (of PostgreSQL's epoch) whose partition is known to be there. */
+static int64 known_day = PG_INT64_MIN;
+
+/* ---- what goes into the transaction ---- */
+
+/* {"pipelineExecutionId", "pipelineName", ...}: well below 8,000 bytes. */
+static char *
+notification(const CpwDelivery *delivery)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfo(&json, "{\"pipelineExecutionId\":\"%s\",\"pipelineName\":",
+					 cpw_uuid7_text(&delivery->execution));
+	escape_json(&json, delivery->pipeline);
+	appendStringInfoString(&json, ",\"webhook\":");
+	escape_json(&json, delivery->webhook);
+	appendStringInfoString(&json, ",\"event\":");
+	if (delivery->event != NULL)
+		escape_json(&json, delivery->event);
+	else
+		appendStringInfoString(&json, "null");
+	appendStringInfo(&json, ",\"deliveryId\":\"%s\",\"receivedAt\":",
+					 cpw_uuid7_text(&delivery->id));
+	escape_json(&json, timestamptz_to_str(delivery->received_at));
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
+/* Finds the webhooks; false when the extension is not one of this library. */
+static bool
+resolve(CpwItem **items, int count)
+{
+	const char **tokens = palloc(sizeof(char *) * count);
+	bool		complete = true;
+
+	for (int i = 0; i < count; i++)
+	{
+		tokens[i] = items[i]->token;
+		complete &= cpw_webhook_cache_find(tokens[i], &items[i]->webhook);
+	}
+	if (!complete)
+	{
+		cpw_webhook_cache_load(tokens, count);
+		for (int i = 0; i < count; i++)
+			(void) cpw_webhook_cache_find(tokens[i], &items[i]->webhook);
+	}
+	return cpw_webhook_cache_mismatch() == NULL;
+}
+
+static void
+identify(CpwItem *item)
+{
+	CpwDelivery *delivery = &item->delivery;
+	const CpwWebhook *webhook = item->webhook;
+
+	delivery->webhook_id = webhook->id;
+	delivery->webhook = webhook->name;
+	delivery->pipeline = webhook->pipeline;
+	delivery->version = webhook->version;
+	delivery->action = webhook->action;
+	delivery->trigger_detail = webhook->arn;
+	cpw_uuid7_generate(&delivery->execution, NULL);
+}
+
+/* A rejection is recorded while its webhook's minute has room. */
+static void
+admit_rejection(CpwItem *item)
+{
+	if (item->delivery.verdict < CPW_VERDICT_BAD_REQUEST)
+		item->is_recorded = true;
+	else if (!item->is_admitted)
+		item->is_recorded = cpw_tally_admit_rejection(&item->webhook->id);
+	item->is_admitted = true;
+}
+
+static void
+keep_only(CpwDelivery *delivery)
+{
+	/* A duplicate's payload is the first one's. */
+	if (delivery->verdict == CPW_VERDICT_DUPLICATE)
+		delivery->payload = NULL;
+}
+
+/* Everything between BEGIN and COMMIT. */
+static void
+fill(CpwItem **items, int count)
+{
+	CpwItem   **known = palloc(sizeof(CpwItem *) * count);
+	CpwDelivery **deliveries = palloc(sizeof(CpwDelivery *) * count);
+	bool		serves = resolve(items, count);
+	int			n = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		CpwItem    *item = items[i];
+
+		item->delivery.verdict = CPW_VERDICT_PENDING;
+		item->delivery.reason = NULL;
+		item->delivery.payload = NULL;
+		item->detail = NULL;
+		if (!serves)
+			item->delivery.verdict = CPW_VERDICT_UNAVAILABLE;
+		else if (item->webhook == NULL)
+			item->delivery.verdict = CPW_VERDICT_NOT_FOUND;
+		else
+		{
+			identify(item);
+			cpw_evaluation_authenticate(item);
+			deliveries[n] = &item->delivery;
+			known[n++] = item;
+		}
+	}
+	if (n == 0)
+		return;
+	cpw_deliveries_find_keys(deliveries, n);
+	cpw_evaluation_judge(known, n);
+	cpw_deliveries_store_keys(deliveries, n);
+	cpw_deliveries_start_executions(deliveries, n);
+	count = n;
+	n = 0;
+	for (int i = 0; i < count; i++)
+	{
+		if (known[i]->delivery.verdict == CPW_VERDICT_UNAVAILABLE)
+			continue;
+		admit_rejection(known[i]);
+		keep_only(&known[i]->delivery);
+		if (known[i]->is_recorded)
+			deliveries[n++] = &known[i]->delivery;
+	}
+	if (n > 0)
+		cpw_deliveries_insert(deliveries, n);
+	if (GetCurrentTimestamp() < notify_paused_until)
+		return;
+	for (int i = 0; i < n; i++)
+		if (deliveries[i]->verdict == CPW_VERDICT_TRIGGERED)
+			Async_Notify(CHANNEL, notification(deliveries[i]));
+}
+
+/* ---- attempts ---- */
+
+static void
+refuse_all(CpwItem **items, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		items[i]->delivery.verdict = CPW_VERDICT_UNAVAILABLE;
+		items[i]->detail = NULL;
+	}
+}
+
+/* What to do about an error; says so in the log. */
+static Outcome
+classify(const ErrorData *error, Phase phase, int count)
+{
+	const char *consequence = "they are refused";
+	Outcome		outcome = OUTCOME_REFUSED;
+
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case MAKE_SQLSTATE('2', '1', '0', '0', '0'):
+		case MAKE_SQLSTATE('2', '2', '0', '0', '0'):
+		case MAKE_SQLSTATE('2', '3', '0', '0', '0'):
+		case MAKE_SQLSTATE('5', '4', '0', '0', '0'):
+		case MAKE_SQLSTATE('P', '0', '0', '0', '0'):
+			outcome = OUTCOME_SPLIT;
+			consequence = "they are tried apart";
+			break;
+		default:
+			break;
+	}
+	if (error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE)
+	{
+		outcome = OUTCOME_REPEAT;
+		consequence = "they are tried again";
+	}
+
+	/* The only such error of a commit: the notification queue is full. */
+	if (phase == PHASE_COMMIT &&
+		error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+	{
+		notify_paused_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+														  NOTIFY_PAUSE_MS);
+		outcome = OUTCOME_REPEAT;
+		consequence = "they are recorded without NOTIFY";
+	}
+
+	/* A partition is gone that was here: look again. */
+	if (error->sqlerrcode == ERRCODE_CHECK_VIOLATION &&
+		known_day != PG_INT64_MIN)
+	{
+		known_day = PG_INT64_MIN;
+		outcome = OUTCOME_REPEAT;
+		consequence = "they are tried again";
+	}
+
+	/* Neither DETAIL nor CONTEXT: they may hold a row. */
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("could not record a batch of %d deliveries, %s: %s",
+					count, consequence, error->message)));
+	return outcome;
+}
+
+/* Makes the partition of a day, in a transaction of its own. */
+static void
+ensure_partition(TimestampTz instant)
+{
+	int64		day = instant / USECS_PER_DAY;
+
+	if (day == known_day)
+		return;
+	if (cpw_transaction_begin("making a partition of deliveries",
+							  cpw_setting_batch_timeout) == CPW_READY)
+	{
+		cpw_deliveries_make_partition(instant);
+		(void) cpw_transaction_commit();
+		known_day = day;
+	}
+	else
+		(void) cpw_transaction_commit();
+}
+
+static Outcome
+attempt(CpwItem **items, int count)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile Phase phase = PHASE_BEGIN;
+	volatile Outcome outcome = OUTCOME_DONE;
+
+	PG_TRY();
+	{
+		ensure_partition(items[0]->delivery.received_at);
+		ensure_partition(items[count - 1]->delivery.received_at);
+		if (cpw_transaction_begin("recording deliveries",
+								  cpw_setting_batch_timeout) == CPW_READY)
+		{
+			phase = PHASE_WRITE;
+			fill(items, count);
+		}
+		else
+			refuse_all(items, count);
+		phase = PHASE_COMMIT;
+
+		/* Where the outcome is not certain its retry will be a duplicate. */
+		if (!cpw_transaction_commit())
+			refuse_all(items, count);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		cpw_transaction_abort();
+		cpw_webhook_cache_drop();
+		outcome = classify(error, phase, count);
+	}
+	PG_END_TRY();
+	return outcome;
+}
+
+static void
+record(CpwItem **items, int count, TimestampTz *repeat_until, bool may_repeat)
+{
+	Outcome		outcome = attempt(items, count);
+	TimestampTz now;
+
+	if (outcome == OUTCOME_DONE)
+		return;
+	now = GetCurrentTimestamp();
+	if (*repeat_until == 0)
+		*repeat_until = TimestampTzPlusMilliseconds(now, REPEAT_LIMIT_MS);
+	if (now < *repeat_until)
+	{
+		if (outcome == OUTCOME_REPEAT && may_repeat)
+		{
+			record(items, count, repeat_until, false);
+			return;
+		}
+		if (outcome == OUTCOME_SPLIT && count > 1)
+		{
+			record(items, count / 2, repeat_until, may_repeat);
+			record(items + count / 2, count - count / 2, repeat_until,
+				   may_repeat);
+			return;
+		}
+	}
+	refuse_all(items, count);
+}
+
+void
+cpw_batch_record(CpwItem **items, int count)
+{
+	TimestampTz repeat_until = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		CpwDelivery *delivery = &items[i]->delivery;
+
+		cpw_uuid7_generate(&delivery->id, &delivery->received_at);
+		cpw_evaluation_describe(items[i]);
+	}
+	record(items, count, &repeat_until, true);
+	cpw_evaluation_forget();
+	for (int i = 0; i < count; i++)
+	{
+		CpwItem    *item = items[i];
+
+		if (item->webhook == NULL ||
+			item->delivery.verdict == CPW_VERDICT_UNAVAILABLE ||
+			item->delivery.verdict == CPW_VERDICT_NOT_FOUND)
+			continue;
+		cpw_tally_add(&item->delivery);
+	}
+}
+
+/* ---- smaller transactions ---- */
+
+/* Runs work in a transaction of its own; false when it could not be done. */
+static bool
+run(const char *activity, void (*work) (void *arg), void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool done = false;
+
+	PG_TRY();
+	{
+		bool		ready = cpw_transaction_begin(activity,
+												  cpw_setting_batch_timeout) == CPW_READY;
+
+		if (ready)
+			work(arg);
+		done = cpw_transaction_commit() && ready;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		cpw_transaction_abort();
+		cpw_webhook_cache_drop();
+		ereport(LOG,
+				(errcode(error->sqlerrcode),
+				 errmsg("failed while %s: %s", activity, error->message)));
+	}
+	PG_END_TRY();
+	return done;
+}
+
+static void
+check_writable(void *arg)
+{
+	(void) arg;
+	cpw_deliveries_check_writable();
+}
+
+bool
+cpw_batch_check_health(void)
+{
+	return run("checking health", check_writable, NULL);
+}
+
+typedef struct Tokens
+{
+	const char *const *tokens;
+	int			count;
+} Tokens;
+
+static void
+load(void *arg)
+{
+	Tokens	   *tokens = arg;
+
+	cpw_webhook_cache_load(tokens->tokens, tokens->count);
+}
+
+bool
+cpw_batch_load_webhooks(const char *const *tokens, int count)
+{
+	Tokens		all = {tokens, count};
+
+	return run("loading webhooks", load, &all);
+}
+
+typedef struct DueCounts
+{
+	int			worker;
+	CpwCounts  *counts;
+	int			count;
+} DueCounts;
+
+static void
+add_counts(void *arg)
+{
+	DueCounts  *due = arg;
+
+	cpw_deliveries_add_counts(due->worker, due->counts, due->count);
+}
+
+void
+cpw_batch_write_counts(int worker)
+{
+	DueCounts	due = {worker, NULL, 0};
+
+	due.count = cpw_tally_take(&due.counts);
+	if (due.count > 0 && !run("writing counters", add_counts, &due))
+		cpw_tally_give_back(due.counts, due.count);
+}

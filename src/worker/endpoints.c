@@ -1,0 +1,199 @@
+/*
+ * endpoints.c
+ *		The sockets on which a receiver listens.
+ *
+ * The receivers of one server share a port (SO_REUSEPORT), and the kernel
+ * would let another server of the same user join them silently. So the first
+ * receiver that binds an address asks for it alone; the lock keeps the others
+ * from binding in between.
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "compat.h"
+#include "pg/settings.h"
+#include "storage/fd.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/varlena.h"
+#include "worker/endpoints.h"
+
+/* Connections that the kernel holds for us while a batch commits. */
+#define BACKLOG		1024
+
+typedef struct Wanted
+{
+	CpwSocketAddress addresses[CPW_MAX_LISTEN_SOCKETS];
+	int			count;
+} Wanted;
+
+/* What is open now, in the order of CpwEndpoints.sockets. */
+static CpwSocketAddress open_addresses[CPW_MAX_LISTEN_SOCKETS];
+
+static void
+report(CpwShared *shared, CpwWorkerSlot *slot, const char *message)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	strlcpy(slot->last_error, message, sizeof(slot->last_error));
+	slot->last_error_at = GetCurrentTimestamp();
+	LWLockRelease(shared->lock);
+}
+
+static bool
+resolve(Wanted *wanted, CpwShared *shared, CpwWorkerSlot *slot)
+{
+	char	   *names = pstrdup(cpw_setting_listen_addresses);
+	List	   *list;
+	ListCell   *cell;
+
+	wanted->count = 0;
+	if (!SplitGUCList(names, ',', &list))
+	{
+		ereport(LOG,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid list syntax in parameter \"%s\"",
+						"cp_webhook.listen_addresses")));
+		return false;
+	}
+	foreach(cell, list)
+	{
+		const char *host = lfirst(cell);
+		const char *error = cpw_socket_resolve(host, cpw_setting_port,
+											   wanted->addresses,
+											   &wanted->count);
+
+		if (error == NULL)
+			continue;
+		ereport(LOG,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("could not resolve listen address \"%s\": %s", host,
+						error),
+				 errhint("Correct cp_webhook.listen_addresses and reload.")));
+		report(shared, slot, psprintf("could not resolve \"%s\": %s", host,
+									  error));
+	}
+	return wanted->count > 0 || list == NIL;
+}
+
+static int
+find_open(const CpwEndpoints *endpoints, const CpwSocketAddress *address)
+{
+	for (int i = 0; i < endpoints->count; i++)
+		if (open_addresses[i].length == address->length &&
+			memcmp(&open_addresses[i].address, &address->address,
+				   address->length) == 0)
+			return i;
+	return -1;
+}
+
+/* Whether another receiver of this server listens on it. Under the lock. */
+static bool
+is_ours(const CpwShared *shared, const CpwWorkerSlot *self, const char *address)
+{
+	for (int i = 0; i < shared->workers; i++)
+	{
+		const CpwWorkerSlot *slot = &shared->slots[i];
+		const char *at;
+
+		if (slot == self || slot->pid == 0)
+			continue;
+		at = strstr(slot->listening, address);
+		if (at != NULL && (at[strlen(address)] == '\0' ||
+						   at[strlen(address)] == ','))
+			return true;
+	}
+	return false;
+}
+
+static int
+open_one(const CpwSocketAddress *address, CpwShared *shared,
+		 CpwWorkerSlot *slot)
+{
+	char		text[CPW_SOCKET_TEXT_SIZE];
+	int			fd = -1;
+	int			saved_errno = 0;
+
+	cpw_socket_describe(address, text);
+	if (!AcquireExternalFD())
+	{
+		ereport(LOG, (errmsg("could not listen on %s: %m", text)));
+		return -1;
+	}
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	if (is_ours(shared, slot, text) || cpw_socket_is_free(address))
+		fd = cpw_socket_listen(address, BACKLOG);
+	saved_errno = errno;
+	if (fd >= 0)
+	{
+		if (slot->listening[0] != '\0')
+			strlcat(slot->listening, ", ", sizeof(slot->listening));
+		strlcat(slot->listening, text, sizeof(slot->listening));
+	}
+	LWLockRelease(shared->lock);
+	if (fd >= 0)
+		return fd;
+	ReleaseExternalFD();
+	errno = saved_errno;
+	ereport(LOG,
+			(errcode_for_socket_access(),
+			 errmsg("could not listen on %s: %m", text),
+			 saved_errno == EADDRINUSE
+			 ? errhint("Another program or another PostgreSQL server uses the port: change cp_webhook.port and reload, or end it.")
+			 : 0));
+	report(shared, slot, psprintf("could not listen on %s: %s", text,
+								  strerror(saved_errno)));
+	return -1;
+}
+
+bool
+cpw_endpoints_open(CpwEndpoints *endpoints, CpwShared *shared,
+				   CpwWorkerSlot *slot)
+{
+	CpwEndpoints old = *endpoints;
+	CpwSocketAddress kept[CPW_MAX_LISTEN_SOCKETS];
+	Wanted		wanted;
+	bool		complete = resolve(&wanted, shared, slot);
+
+	endpoints->count = 0;
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	slot->listening[0] = '\0';
+	LWLockRelease(shared->lock);
+	for (int i = 0; i < wanted.count; i++)
+	{
+		int			open = find_open(&old, &wanted.addresses[i]);
+		int			fd;
+
+		if (open >= 0)
+		{
+			char		text[CPW_SOCKET_TEXT_SIZE];
+
+			fd = old.sockets[open];
+			old.sockets[open] = -1;
+			cpw_socket_describe(&wanted.addresses[i], text);
+			LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+			if (slot->listening[0] != '\0')
+				strlcat(slot->listening, ", ", sizeof(slot->listening));
+			strlcat(slot->listening, text, sizeof(slot->listening));
+			LWLockRelease(shared->lock);
+		}
+		else
+			fd = open_one(&wanted.addresses[i], shared, slot);
+		if (fd < 0)
+		{
+			complete = false;
+			continue;
+		}
+		kept[endpoints->count] = wanted.addresses[i];
+		endpoints->sockets[endpoints->count++] = fd;
+	}
+	for (int i = 0; i < old.count; i++)
+	{
+		if (old.sockets[i] < 0)
+			continue;
+		close(old.sockets[i]);
+		ReleaseExternalFD();
+	}
+	memcpy(open_addresses, kept, sizeof(kept[0]) * endpoints->count);
+	return complete;
+}

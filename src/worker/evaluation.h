@@ -1,0 +1,53 @@
+/*
+ * evaluation.h
+ *		One POST on its way from request to verdict: authenticate, decode,
+ *		filter. Knows no table but through the webhook that it is given.
+ */
+#ifndef CPW_EVALUATION_H
+#define CPW_EVALUATION_H
+
+#include "postgres.h"
+
+#include "base/trigger_path.h"
+#include "net/listener.h"
+#include "store/deliveries.h"
+#include "worker/webhook_cache.h"
+
+typedef struct CpwItem
+{
+	CpwRequest *request;
+	CpwTarget	target;
+	char		token[CPW_TOKEN_LENGTH + 1];
+	CpwWebhook *webhook;		/* valid inside one attempt */
+	CpwDelivery delivery;		/* delivery.verdict is the item's verdict */
+	const char *detail;			/* for the answer; NULL: the verdict's own */
+
+	/* A rejected one has a row only while its webhook's minute has room. */
+	bool		is_recorded;
+	bool		is_admitted;	/* that was decided */
+	Jsonb	   *payload;		/* once it is parsed */
+} CpwItem;
+
+/*
+ * Fills the delivery's columns that the request gives: addresses, headers,
+ * the sender's id, the event. Once an item.
+ */
+extern void cpw_evaluation_describe(CpwItem *item);
+
+/*
+ * Judges by headers, address and signature; leaves the verdict PENDING when
+ * all is well. The request's own refusal counts first.
+ */
+extern void cpw_evaluation_authenticate(CpwItem *item);
+
+/*
+ * Parses and filters the items that are PENDING, one after the other, each
+ * bounded by cp_webhook.filter_timeout. An error of one is its own verdict.
+ * Inside a transaction.
+ */
+extern void cpw_evaluation_judge(CpwItem **items, int count);
+
+/* Frees what a large payload of the last batch took. */
+extern void cpw_evaluation_forget(void);
+
+#endif							/* CPW_EVALUATION_H */
