@@ -13,6 +13,7 @@ uint64
 cpw_statement_execute_limited(CpwStatement *statement, Datum *values,
 							  const char *nulls, uint64 limit)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	int			result;
 
 	if (statement->plan == NULL)
@@ -28,6 +29,8 @@ cpw_statement_execute_limited(CpwStatement *statement, Datum *values,
 	}
 	result = SPI_execute_plan(statement->plan, values, nulls, false,
 							  (long) limit);
+	/* SPI leaves its own context current, whatever was before. */
+	MemoryContextSwitchTo(caller);
 	if (result != statement->expected)
 		elog(ERROR, "statement answered %s: %s",
 			 SPI_result_code_string(result), statement->sql);
@@ -44,8 +47,10 @@ cpw_statement_execute(CpwStatement *statement, Datum *values,
 void
 cpw_statement_run_utility(const char *sql)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	int			result = SPI_execute(sql, false, 0);
 
+	MemoryContextSwitchTo(caller);
 	if (result != SPI_OK_UTILITY)
 		elog(ERROR, "command answered %s", SPI_result_code_string(result));
 }

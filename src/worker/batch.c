@@ -87,7 +87,8 @@ resolve(CpwItem **items, int count)
 	{
 		cpw_webhook_cache_load(tokens, count);
 		for (int i = 0; i < count; i++)
-			(void) cpw_webhook_cache_find(tokens[i], &items[i]->webhook);
+			if (!cpw_webhook_cache_find(tokens[i], &items[i]->webhook))
+				elog(ERROR, "webhook was not loaded");
 	}
 	return cpw_webhook_cache_mismatch() == NULL;
 }

@@ -276,8 +276,6 @@ cpw_webhook_cache_load(const char *const *tokens, int count)
 {
 	for (;;)
 	{
-		uint64		before;
-
 		if (entries == NULL || generation != loaded_generation ||
 			hash_get_num_entries(entries) + count > MAX_ENTRIES)
 		{
@@ -286,9 +284,8 @@ cpw_webhook_cache_load(const char *const *tokens, int count)
 			loaded_generation = generation;
 			check_version();
 		}
-		before = generation;
 		load_once(tokens, count);
-		if (generation == before)
+		if (generation == loaded_generation)
 			return;
 	}
 }
