@@ -1,6 +1,7 @@
 # 090_readme: what README.md tells a reader to type works as it stands. Every
 # fenced sql and sh block is run in the order of the page, on one server; only
-# those under "<!-- run by .ci/run -->" (make, make demo ...) are run there.
+# those under "<!-- run by .ci/run -->" (make, make demo ...) are run there. And
+# what it says of settings, functions and columns is what there is.
 
 use strict;
 use warnings;
@@ -50,6 +51,87 @@ sub read_blocks
 	return @blocks;
 }
 
+# The rows of the tables under a heading, as lists of cells without marks.
+sub read_tables
+{
+	my ($heading) = @_;
+	my ($inside, @rows);
+
+	foreach my $line (split(/\n/, slurp_file('README.md')))
+	{
+		$inside = $1 eq $heading if $line =~ /^## (.*)/;
+		next if !$inside || $line !~ /^\| `/;
+		my @cells = split(/\s*(?<!\\)\|\s*/, $line);
+		shift @cells;
+		push @rows, \@cells;
+	}
+	return @rows;
+}
+
+# The words between backquotes of a cell.
+sub names
+{
+	return $_[0] =~ /`([^`]*)`/g;
+}
+
+sub lines_of
+{
+	return split(/\n/, $_[0]);
+}
+
+# Before any block: the page's settings and their defaults, functions, columns.
+sub check_tables
+{
+	my ($node) = @_;
+	my %settings = map { (names($_->[0]))[0] => (names($_->[1]))[0] // '' }
+	  read_tables('Settings');
+
+	# Two are this test's own.
+	delete $settings{$_} for ('cp_webhook.port', 'cp_webhook.public_url');
+	is_deeply(
+		[ map { "$_=$settings{$_}" } sort keys %settings ],
+		[
+			lines_of(
+				$node->safe_psql('postgres', <<'SQL'))
+LOAD 'cp_webhook';
+SELECT name || '=' || current_setting(name) FROM pg_settings
+WHERE name LIKE 'cp_webhook.%'
+AND name NOT IN ('cp_webhook.port', 'cp_webhook.public_url')
+ORDER BY name COLLATE "C";
+SQL
+		],
+		'the settings and their defaults are those of the page');
+
+	$node->safe_psql('postgres', 'CREATE EXTENSION cp_webhook');
+	my @operations = map { /^(\w+)$/ ? $1 : () }
+	  map { names($_->[0]) } read_tables('Operations');
+	is_deeply(
+		[ sort grep { /^[a-z]/ } @operations ],
+		[
+			lines_of(
+				$node->safe_psql('postgres', <<'SQL'))
+SELECT proname FROM pg_proc WHERE pronamespace = 'cp_webhook'::regnamespace
+AND prorettype = 'jsonb'::regtype AND proargtypes[0] = 'jsonb'::regtype
+ORDER BY proname COLLATE "C";
+SQL
+		],
+		'the operations are those of the page');
+
+	foreach my $row (read_tables('Views and tables'))
+	{
+		my ($object) = names($row->[0]);
+		next if $object =~ /\(/;
+		my %columns = map { $_ => 1 } lines_of(
+			$node->safe_psql('postgres',
+				"SELECT attname FROM pg_attribute WHERE attnum > 0 AND attrelid = 'cp_webhook.$object'::regclass"
+			));
+		my @columns = grep { !/^(executions|id)$/ || $columns{$_} } names($row->[2]);
+		is_deeply([ grep { !$columns{$_} } @columns ],
+			[], "the page's columns of $object are there");
+	}
+	$node->safe_psql('postgres', 'DROP EXTENSION cp_webhook');
+}
+
 my @blocks =
   grep { $_->{language} =~ /^(sql|sh)$/ && !$_->{elsewhere} }
   read_blocks('README.md');
@@ -69,7 +151,9 @@ $ENV{PGHOST} = $node->host;
 $ENV{PGPORT} = $node->port;
 $ENV{PGDATABASE} = 'postgres';
 $ENV{no_proxy} = '*';
-my $directory = PostgreSQL::Test::Utils::tempdir();
+my $directory = tempdir();
+
+check_tables($node);
 
 my $triggered = 0;
 foreach my $block (@blocks)
