@@ -36,8 +36,9 @@ as_root() {
   fi
 }
 
+# Whether as_root can work: sudo may want a password, which takes a terminal.
 can_be_root() {
-  [ "$(id -u)" = 0 ] || command -v sudo >/dev/null
+  [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null || { command -v sudo >/dev/null && [ -t 0 ]; }
 }
 
 # quietly LOG COMMAND...: the output is shown only when the command fails.

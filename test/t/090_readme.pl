@@ -125,7 +125,10 @@ SQL
 			$node->safe_psql('postgres',
 				"SELECT attname FROM pg_attribute WHERE attnum > 0 AND attrelid = 'cp_webhook.$object'::regclass"
 			));
-		my @columns = grep { !/^(executions|id)$/ || $columns{$_} } names($row->[2]);
+		# "the columns of `executions` (its `id` as ...)" are no columns.
+		my @columns =
+		  grep { $object ne 'trigger_events' || !/^(executions|id)$/ }
+		  names($row->[2]);
 		is_deeply([ grep { !$columns{$_} } @columns ],
 			[], "the page's columns of $object are there");
 	}
@@ -151,7 +154,7 @@ $ENV{PGHOST} = $node->host;
 $ENV{PGPORT} = $node->port;
 $ENV{PGDATABASE} = 'postgres';
 $ENV{no_proxy} = '*';
-my $directory = tempdir();
+my $directory = PostgreSQL::Test::Utils::tempdir();
 
 check_tables($node);
 
