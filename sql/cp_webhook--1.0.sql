@@ -230,3 +230,220 @@ ALTER TABLE cp_webhook.pipeline_versions ENABLE ALWAYS TRIGGER definitions_trunc
 -- ---------------------------------------------------------------------------
 -- Operations: one function an operation of the API, jsonb in, jsonb out
 -- ---------------------------------------------------------------------------
+
+-- Not STRICT: a NULL request is an error, not a NULL answer. They run as their
+-- owner, so that a role needs EXECUTE on them and nothing on the tables.
+
+CREATE FUNCTION cp_webhook.put_webhook(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_put_webhook';
+REVOKE ALL ON FUNCTION cp_webhook.put_webhook(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.put_webhook(jsonb) IS 'puts a webhook: {"webhook": WebhookDefinition, "tags": [Tag]} in, {"webhook": ListWebhookItem} out. A new name makes a webhook, a known one is updated and keeps its URL; tags, when given, replace the old ones; the secret **** keeps the old one. Raises ValidationException (CP001), LimitExceededException (CP002), InvalidWebhookFilterPatternException (CP003), InvalidWebhookAuthenticationParametersException (CP004), PipelineNotFoundException (CP005), ConcurrentModificationException (CP008), TooManyTagsException (CP009), InvalidTagsException (CP010)';
+
+CREATE FUNCTION cp_webhook.list_webhooks(request jsonb DEFAULT '{}') RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_list_webhooks';
+REVOKE ALL ON FUNCTION cp_webhook.list_webhooks(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.list_webhooks(jsonb) IS 'lists webhooks in the order of names: {"NextToken", "MaxResults"} in, {"webhooks": [ListWebhookItem], "NextToken"} out. Raises ValidationException (CP001), InvalidNextTokenException (CP007)';
+
+CREATE FUNCTION cp_webhook.delete_webhook(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_delete_webhook';
+REVOKE ALL ON FUNCTION cp_webhook.delete_webhook(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.delete_webhook(jsonb) IS 'deletes a webhook and its tags, its URL for good: {"name"} in, {} out, also when there is none. Raises ValidationException (CP001)';
+
+CREATE FUNCTION cp_webhook.create_pipeline(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_create_pipeline';
+REVOKE ALL ON FUNCTION cp_webhook.create_pipeline(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.create_pipeline(jsonb) IS 'creates a pipeline: {"pipeline": PipelineDeclaration, "tags": [Tag]} in, {"pipeline", "tags"} out. Raises ValidationException (CP001), TooManyTagsException (CP009), InvalidTagsException (CP010), PipelineNameInUseException (CP013), InvalidStructureException (CP015), InvalidStageDeclarationException (CP016), InvalidActionDeclarationException (CP017)';
+
+CREATE FUNCTION cp_webhook.update_pipeline(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_update_pipeline';
+REVOKE ALL ON FUNCTION cp_webhook.update_pipeline(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.update_pipeline(jsonb) IS 'makes the next version of a pipeline: {"pipeline": PipelineDeclaration} in, {"pipeline"} out; **** in the place of a secret keeps the old one. Raises ValidationException (CP001), PipelineNotFoundException (CP005), InvalidStructureException (CP015), InvalidStageDeclarationException (CP016), InvalidActionDeclarationException (CP017)';
+
+CREATE FUNCTION cp_webhook.get_pipeline(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_get_pipeline';
+REVOKE ALL ON FUNCTION cp_webhook.get_pipeline(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.get_pipeline(jsonb) IS 'shows a pipeline, its secrets as ****: {"name", "version"} in, {"pipeline": PipelineDeclaration, "metadata"} out; without a version the current one. Raises ValidationException (CP001), PipelineNotFoundException (CP005), PipelineVersionNotFoundException (CP014)';
+
+CREATE FUNCTION cp_webhook.list_pipelines(request jsonb DEFAULT '{}') RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_list_pipelines';
+REVOKE ALL ON FUNCTION cp_webhook.list_pipelines(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.list_pipelines(jsonb) IS 'lists pipelines in the order of names: {"nextToken", "maxResults"} in, {"pipelines": [PipelineSummary], "nextToken"} out. Raises ValidationException (CP001), InvalidNextTokenException (CP007)';
+
+CREATE FUNCTION cp_webhook.delete_pipeline(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_delete_pipeline';
+REVOKE ALL ON FUNCTION cp_webhook.delete_pipeline(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.delete_pipeline(jsonb) IS 'deletes a pipeline, its versions and tags; executions stay: {"name"} in, {} out, also when there is none. Raises ValidationException (CP001)';
+
+CREATE FUNCTION cp_webhook.start_pipeline_execution(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_start_pipeline_execution';
+REVOKE ALL ON FUNCTION cp_webhook.start_pipeline_execution(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.start_pipeline_execution(jsonb) IS 'starts a pipeline: {"name", "variables", "clientRequestToken", "sourceRevisions"} in, {"pipelineExecutionId"} out; a clientRequestToken that was used before answers its first execution. Raises ValidationException (CP001), PipelineNotFoundException (CP005), ConflictException (CP021)';
+
+CREATE FUNCTION cp_webhook.stop_pipeline_execution(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_stop_pipeline_execution';
+REVOKE ALL ON FUNCTION cp_webhook.stop_pipeline_execution(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.stop_pipeline_execution(jsonb) IS 'stops an execution: {"pipelineName", "pipelineExecutionId", "abandon", "reason"} in, {"pipelineExecutionId"} out; a waiting one is Stopped at once, a claimed one Stopping until its worker ends it, Stopped at once with abandon. Raises ValidationException (CP001), PipelineNotFoundException (CP005), PipelineExecutionNotStoppableException (CP019), DuplicatedStopRequestException (CP020)';
+
+CREATE FUNCTION cp_webhook.get_pipeline_execution(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_get_pipeline_execution';
+REVOKE ALL ON FUNCTION cp_webhook.get_pipeline_execution(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.get_pipeline_execution(jsonb) IS 'shows an execution: {"pipelineName", "pipelineExecutionId"} in, {"pipelineExecution"} out. Raises ValidationException (CP001), PipelineNotFoundException (CP005), PipelineExecutionNotFoundException (CP018)';
+
+CREATE FUNCTION cp_webhook.list_pipeline_executions(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_list_pipeline_executions';
+REVOKE ALL ON FUNCTION cp_webhook.list_pipeline_executions(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.list_pipeline_executions(jsonb) IS 'lists the executions of a pipeline, newest first: {"pipelineName", "maxResults", "filter", "nextToken"} in, {"pipelineExecutionSummaries", "nextToken"} out. Raises ValidationException (CP001), PipelineNotFoundException (CP005), InvalidNextTokenException (CP007)';
+
+CREATE FUNCTION cp_webhook.tag_resource(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_tag_resource';
+REVOKE ALL ON FUNCTION cp_webhook.tag_resource(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.tag_resource(jsonb) IS 'adds tags to a webhook or pipeline: {"resourceArn", "tags": [Tag]} in, {} out; a key that is there gets the new value. Raises ValidationException (CP001), TooManyTagsException (CP009), InvalidTagsException (CP010), InvalidArnException (CP011), ResourceNotFoundException (CP012)';
+
+CREATE FUNCTION cp_webhook.untag_resource(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_untag_resource';
+REVOKE ALL ON FUNCTION cp_webhook.untag_resource(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.untag_resource(jsonb) IS 'removes tags from a webhook or pipeline: {"resourceArn", "tagKeys": [string]} in, {} out. Raises ValidationException (CP001), InvalidTagsException (CP010), InvalidArnException (CP011), ResourceNotFoundException (CP012)';
+
+CREATE FUNCTION cp_webhook.list_tags_for_resource(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_list_tags_for_resource';
+REVOKE ALL ON FUNCTION cp_webhook.list_tags_for_resource(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.list_tags_for_resource(jsonb) IS 'lists the tags of a webhook or pipeline in the order of keys: {"resourceArn", "nextToken", "maxResults"} in, {"tags": [Tag], "nextToken"} out. Raises ValidationException (CP001), InvalidNextTokenException (CP007), InvalidArnException (CP011), ResourceNotFoundException (CP012)';
+
+-- ---------------------------------------------------------------------------
+-- Views. Who is granted SELECT on webhooks needs EXECUTE on its functions too:
+-- a view calls them as its reader.
+-- ---------------------------------------------------------------------------
+CREATE FUNCTION cp_webhook.webhook_url(token text) RETURNS text
+  LANGUAGE c STABLE STRICT PARALLEL SAFE
+  AS 'MODULE_PATHNAME', 'cp_webhook_webhook_url';
+REVOKE ALL ON FUNCTION cp_webhook.webhook_url(text) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.webhook_url(text) IS 'the URL on which the webhook of a token takes POSTs';
+
+CREATE FUNCTION cp_webhook.webhook_arn(name text) RETURNS text
+  LANGUAGE c STABLE STRICT PARALLEL SAFE
+  AS 'MODULE_PATHNAME', 'cp_webhook_webhook_arn';
+REVOKE ALL ON FUNCTION cp_webhook.webhook_arn(text) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.webhook_arn(text) IS 'the ARN of the webhook of a name';
+
+CREATE FUNCTION cp_webhook.uuid_at(instant timestamptz) RETURNS uuid
+  LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+  AS 'MODULE_PATHNAME', 'cp_webhook_uuid_at';
+REVOKE ALL ON FUNCTION cp_webhook.uuid_at(timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.uuid_at(timestamptz) IS 'the least id of an instant: deliveries and executions since then have ids from this one on';
+
+-- The counters are written about a second late; what has been triggered since
+-- is looked up, so that last_triggered is exact.
+CREATE VIEW cp_webhook.webhooks AS
+SELECT w.name,
+       cp_webhook.webhook_url(w.token) AS url,
+       cp_webhook.webhook_arn(w.name) AS arn,
+       w.pipeline,
+       w.action,
+       w.authentication,
+       w.filters,
+       GREATEST(c.last_triggered, d.received_at) AS last_triggered,
+       w.error_code,
+       w.error_message,
+       w.created_at,
+       w.updated_at,
+       c.triggered,
+       c.ignored,
+       c.duplicate,
+       c.rejected,
+       c.pong,
+       w.configuration
+  FROM cp_webhook.webhook_definitions w
+ CROSS JOIN LATERAL (
+       SELECT pg_catalog.max(n.last_triggered) AS last_triggered,
+              COALESCE(pg_catalog.sum(n.triggered), 0)::bigint AS triggered,
+              COALESCE(pg_catalog.sum(n.ignored), 0)::bigint AS ignored,
+              COALESCE(pg_catalog.sum(n.duplicate), 0)::bigint AS duplicate,
+              COALESCE(pg_catalog.sum(n.rejected), 0)::bigint AS rejected,
+              COALESCE(pg_catalog.sum(n.pong), 0)::bigint AS pong
+         FROM cp_webhook.webhook_counters n
+        WHERE n.webhook_id = w.id) c
+  LEFT JOIN LATERAL (
+       SELECT l.received_at
+         FROM cp_webhook.deliveries l
+        WHERE l.webhook_id = w.id
+          AND l.outcome = 'triggered'
+          AND l.id >= cp_webhook.uuid_at(COALESCE(c.last_triggered, w.created_at))
+        ORDER BY l.id DESC
+        LIMIT 1) d ON true;
+REVOKE ALL ON cp_webhook.webhooks FROM PUBLIC;
+COMMENT ON VIEW cp_webhook.webhooks IS 'one row a webhook, without its secret; counters are at most about a second late';
+
+CREATE VIEW cp_webhook.trigger_events AS
+SELECT e.id AS execution_id,
+       e.pipeline,
+       e.version,
+       e.action,
+       e.trigger_type,
+       e.trigger_detail,
+       e.delivery,
+       e.status,
+       e.attempts,
+       e.lease_holder,
+       e.lease_until,
+       e.result,
+       e.reason,
+       e.created_at,
+       e.started_at,
+       e.ended_at,
+       d.webhook,
+       d.event,
+       d.provider_delivery_id,
+       d.received_at,
+       d.headers,
+       d.payload
+  FROM cp_webhook.executions e
+  LEFT JOIN cp_webhook.deliveries d ON d.id = e.delivery;
+REVOKE ALL ON cp_webhook.trigger_events FROM PUBLIC;
+COMMENT ON VIEW cp_webhook.trigger_events IS 'one row an execution with what started it: what a consumer reads';
+
+-- ---------------------------------------------------------------------------
+-- Who creates the extension should learn at once why nothing listens.
+-- ---------------------------------------------------------------------------
+DO $$
+DECLARE
+  configured text := pg_catalog.current_setting('cp_webhook.database', true);
+BEGIN
+  IF pg_catalog.current_setting('shared_preload_libraries') !~ '(^|[,/"[:space:]])cp_webhook(\.so)?($|[,"[:space:]])' THEN
+    RAISE WARNING 'cp_webhook is not preloaded: no receiver listens'
+      USING HINT = 'Set shared_preload_libraries = ''cp_webhook'' and restart the server.';
+  ELSIF configured <> pg_catalog.current_database() THEN
+    RAISE WARNING 'the receivers work in database "%", not in this one', configured
+      USING HINT = pg_catalog.format('Set cp_webhook.database = %L and restart the server.', pg_catalog.current_database());
+  END IF;
+END
+$$;

@@ -1,8 +1,8 @@
 /*
  * json_scan.c
  *		Counts structural bytes at the speed of memchr: strings, most of a
- *		webhook's body, are skipped from quote to quote, the rest goes through a
- *		table.
+ *		webhook's body, are skipped from quote to quote, the rest goes through
+ *		a table.
  *
  * A quote ends its string unless an odd number of backslashes stands before
  * it. Each of them is counted at one quote only, so the time stays linear.

@@ -1,7 +1,7 @@
 /*
  * media_type.c
- *		Content-Type by the grammar of RFC 9110, 8.3.1 (what does not follow it
- *		is of no known type), and form fields as the URL standard reads them.
+ *		Content-Type by the grammar of RFC 9110, 8.3.1 (what does not follow
+ *		it is of no known type), and form fields as the URL standard has them.
  */
 #include "base/media_type.h"
 
@@ -238,7 +238,8 @@ cpw_form_decode(const char *text, size_t length, char *decoded)
 		{
 			uint8_t		byte;
 
-			if (length - i < 3 || cpw_hex_decode(text + i + 1, 2, &byte, 1) < 0)
+			if (length - i < 3 ||
+				cpw_hex_decode(text + i + 1, 2, &byte, 1) < 0)
 				return -1;
 			c = (char) byte;
 			i += 2;

@@ -33,9 +33,16 @@ check_record(bool passed, const char *file, int line,
 		return;
 	}
 	failed_count++;
-	printf("%s:%d: %s%s%s%s\n", file, line, what,
-		   label != NULL ? " [" : "", label != NULL ? label : "",
-		   label != NULL ? "]" : "");
+	printf("%s:%d: %s", file, line, what);
+	if (label != NULL)
+	{
+		printf(" [");
+		for (const char *c = label; *c != '\0'; c++)
+			printf(*c >= ' ' && *c <= '~' ? "%c" : "\\x%02x",
+				   (unsigned char) *c);
+		printf("]");
+	}
+	printf("\n");
 }
 
 char *

@@ -60,6 +60,8 @@ test_content_type(void)
 		{"application/json charset=utf-8", CPW_MEDIA_TYPE_OTHER},
 		{"application/json; charset", CPW_MEDIA_TYPE_OTHER},
 		{"application/json; charset=", CPW_MEDIA_TYPE_OTHER},
+		{"application/json; a=", CPW_MEDIA_TYPE_OTHER},
+		{"application/json; a=;", CPW_MEDIA_TYPE_OTHER},
 		{"application/json; =utf-8", CPW_MEDIA_TYPE_OTHER},
 		{"application/json; charset =utf-8", CPW_MEDIA_TYPE_OTHER},
 		{"application/json; charset= utf-8", CPW_MEDIA_TYPE_OTHER},
@@ -91,6 +93,8 @@ test_content_type(void)
 
 	/* A NUL is no character of a token, though strchr() finds it. */
 	CHECK(cpw_media_type_parse("application/json\0", 17) ==
+		  CPW_MEDIA_TYPE_OTHER);
+	CHECK(cpw_media_type_parse("application/\0+json", 18) ==
 		  CPW_MEDIA_TYPE_OTHER);
 	CHECK(cpw_media_type_parse(NULL, 0) == CPW_MEDIA_TYPE_OTHER);
 

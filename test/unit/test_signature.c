@@ -121,7 +121,7 @@ test_vectors(void)
 									body, length) == CPW_SIGNATURE_MISMATCH);
 		}
 
-		/* each bit of the header as it is written: only case may change */
+		/* each bit of the header as written: only case may change */
 		for (size_t bit = 0; bit < value_length * 8; bit++)
 		{
 			TestHeaders wrong = {0};
@@ -340,7 +340,8 @@ test_keys(void)
 		memset(secret, 'k', sizeof(secret));
 		add_header(&signed_headers, SHA256_HEADER,
 				   "sha256="
-				   "3795a3bb3ecad62a814802c34e28366dfb8fdcf9f16837143afc0be20b3ee25a");
+				   "3795a3bb3ecad62a814802c34e28366d"
+				   "fb8fdcf9f16837143afc0be20b3ee25a");
 		CHECK(verify(secret, sizeof(secret), &signed_headers.headers, text,
 					 large) == CPW_SIGNATURE_VALID);
 		text[large - 1] ^= 1;

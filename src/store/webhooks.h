@@ -1,0 +1,75 @@
+/*
+ * webhooks.h
+ *		The table webhook_definitions.
+ */
+#ifndef CPW_WEBHOOKS_H
+#define CPW_WEBHOOKS_H
+
+#include "postgres.h"
+
+#include "pg/definition.h"
+#include "utils/timestamp.h"
+
+/* What the API's ListWebhookItem shows. */
+typedef struct CpwWebhookItem
+{
+	CpwDefinition definition;	/* the secret is left out */
+	char	   *url;
+	char	   *arn;
+	char	   *error_code;		/* NULL: none */
+	char	   *error_message;
+	TimestampTz last_triggered; /* 0: never */
+	Jsonb	   *tags;			/* an array */
+} CpwWebhookItem;
+
+/*
+ * Locks a webhook until the transaction ends. Returns false when there is
+ * none, else sets *secret, palloc'd, NULL where it has none.
+ */
+extern bool cpw_webhooks_lock(const char *name, char **secret);
+
+extern bool cpw_webhooks_exists(const char *name);
+
+/*
+ * Serializes the making of webhooks until the transaction ends, and returns
+ * how many there are.
+ */
+extern int64 cpw_webhooks_lock_count(void);
+
+/*
+ * Stores a new webhook with an id and a URL of its own. Returns false when the
+ * name is taken: by a transaction that committed meanwhile.
+ */
+extern bool cpw_webhooks_insert(const CpwDefinition *definition);
+
+/*
+ * Stores a new definition under a known name; the URL stays. An error that the
+ * definition caused is cleared, one of a registration stays.
+ */
+extern void cpw_webhooks_update(const CpwDefinition *definition);
+
+/* Deletes a webhook and its counters; false when there is none. */
+extern bool cpw_webhooks_delete(const char *name);
+
+/* One webhook as it is shown; NULL when there is none. */
+extern CpwWebhookItem *cpw_webhooks_find_item(const char *name);
+
+/*
+ * At most limit webhooks whose names come after the given one, in the order of
+ * names. Returns their number.
+ */
+extern int	cpw_webhooks_list(const char *after, int limit,
+							  CpwWebhookItem **items);
+
+/* The webhooks that target a pipeline; the secrets are left out. */
+extern int	cpw_webhooks_of_pipeline(const char *pipeline,
+									 CpwDefinition **definitions);
+
+/*
+ * Sets or, with NULL, clears the error that a webhook's definition causes; one
+ * of a registration stays.
+ */
+extern void cpw_webhooks_set_error(const char *name, const char *code,
+								   const char *message);
+
+#endif							/* CPW_WEBHOOKS_H */
