@@ -12,8 +12,8 @@ DATA = $(wildcard sql/$(EXTENSION)--*.sql)
 # -isystem: PostgreSQL's own headers do warn with -Wextra.
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -DCPW_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -std=gnu11 -Wall -Wextra
-# clang does not know all the flags that a server built with gcc asks for.
-PG_CFLAGS += $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option -Wno-ignored-optimization-argument)
+# clang does not know all the flags and attributes of a server built with gcc.
+PG_CFLAGS += $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes)
 SHLIB_LINK = -lmicrohttpd -lcrypto
 
 REGRESS = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))

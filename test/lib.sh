@@ -81,7 +81,7 @@ find_postgres() {
 # install_settings then holds what a server needs to look there.
 build_and_install() {
   local stage=$1 log=$2 libdir sharedir
-  quietly "$log" make -C "$top" -j"$(nproc)" with_llvm=no all || die "the build failed (above)"
+  quietly "$log" make -C "$top" -O -j"$(nproc)" with_llvm=no all || die "the build failed (above)"
   install_settings=
   if [ "${CPW_INSTALL:-system}" = system ]; then
     if can_be_root; then
