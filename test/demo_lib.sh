@@ -21,5 +21,5 @@ forget_demo() {
   esac
   stop_server "$home/data"
   rm -rf "$home" ${socket:+"$socket"} "$place" 2>/dev/null ||
-    die "$place belongs to another user: make demo-stop as $(stat -c %U "$home/data" 2>/dev/null || stat -c %U "$place")"
+    die "$place belongs to the user $(stat -c %U "$place"): make demo-stop as that user or as root"
 }
