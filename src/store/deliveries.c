@@ -87,13 +87,18 @@ column_array(const Column *column, const ElementType *type)
 
 /* ---- keys ---- */
 
+/*
+ * A sub-select a row, not a join: a look-up in the index whatever the planner
+ * knew of the table when the plan was made.
+ */
 static CpwStatement find_keys = {
-	.sql = "SELECT t.position, k.execution"
-	" FROM (SELECT pg_catalog.unnest($1) AS webhook_id,"
-	"              pg_catalog.unnest($2) AS key,"
-	"              pg_catalog.unnest($3) AS position) t"
-	" JOIN cp_webhook.delivery_keys k"
-	" ON k.webhook_id = t.webhook_id AND k.key = t.key",
+	.sql = "SELECT t.position, t.execution FROM"
+	" (SELECT i.position, (SELECT k.execution FROM cp_webhook.delivery_keys k"
+	"                       WHERE k.webhook_id = i.webhook_id AND k.key = i.key)"
+	"  FROM (SELECT pg_catalog.unnest($1) AS webhook_id,"
+	"               pg_catalog.unnest($2) AS key,"
+	"               pg_catalog.unnest($3) AS position) i) t (position, execution)"
+	" WHERE t.execution IS NOT NULL",
 	.expected = SPI_OK_SELECT,
 	.parameters = 3,
 	.types = {UUIDARRAYOID, TEXTARRAYOID, INT4ARRAYOID},

@@ -61,6 +61,14 @@ cpw_transaction_prepare_session(void)
 		{"check_function_bodies", "on"},
 		{"session_replication_role", "origin"},
 		{"quote_all_identifiers", "off"},
+
+		/*
+		 * Our statements are look-ups and inserts, planned once: a plan that
+		 * was made when a table was empty must serve when it is large.
+		 */
+		{"plan_cache_mode", "force_generic_plan"},
+		{"enable_seqscan", "off"},
+		{"jit", "off"},
 	};
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -188,31 +196,4 @@ void
 cpw_transaction_restore_timeout(void)
 {
 	enable_timeout_at(STATEMENT_TIMEOUT, deadline);
-}
-
-ErrorData *
-cpw_transaction_guard(void (*work) (void *arg), void *arg)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		work(arg);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return error;
 }
