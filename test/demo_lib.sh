@@ -1,0 +1,25 @@
+# demo_lib.sh: where the demo's cluster is; sourced by demo and demo-stop,
+# after lib.sh.
+# shellcheck shell=bash
+
+place=$top/.demo
+
+# Stops the demo's server, however much of it is still there, and deletes it.
+forget_demo() {
+  local home socket
+  [ -e "$place" ] || return 0
+  home=$(cat "$place/location" 2>/dev/null) || home=$place
+  socket=$(cat "$place/socket_location" 2>/dev/null) || socket=
+  # Only what the demo makes is ever deleted.
+  case $home in
+    "$place" | /var/tmp/cp_webhook-demo.??????) ;;
+    *) home=$place ;;
+  esac
+  case $socket in
+    /tmp/cp_webhook.??????) ;;
+    *) socket= ;;
+  esac
+  stop_server "$home/data"
+  rm -rf "$home" ${socket:+"$socket"} "$place" 2>/dev/null ||
+    die "$place belongs to another user: make demo-stop as $(stat -c %U "$home/data" 2>/dev/null || stat -c %U "$place")"
+}
