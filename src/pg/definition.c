@@ -251,7 +251,7 @@ cpw_definition_check_filters(const CpwDefinition *definition,
 	for (int i = 0; i < cpw_json_length(filters); i++)
 	{
 		JsonbContainer *rule = cpw_json_element(filters, i);
-		ErrorData  *error = cpw_guard_run(compile_filter, rule);
+		ErrorData  *error = cpw_guard_run_cancelable(compile_filter, rule);
 
 		if (error == NULL)
 			continue;

@@ -13,6 +13,7 @@
 #include "base/media_type.h"
 #include "compat.h"
 #include "pg/address.h"
+#include "pg/guard.h"
 #include "pg/payload.h"
 #include "pg/settings.h"
 #include "utils/memutils.h"
@@ -317,7 +318,7 @@ cpw_evaluation_judge(CpwItem **items, int count)
 			items[i]->payload = NULL;
 	while (judgement.current < count)
 	{
-		ErrorData  *error = cpw_transaction_guard(judge_rest, &judgement);
+		ErrorData  *error = cpw_guard_run(judge_rest, &judgement);
 
 		if (error == NULL)
 			break;

@@ -11,6 +11,7 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "pg/address.h"
+#include "pg/guard.h"
 #include "pg/settings.h"
 #include "store/routes.h"
 #include "utils/builtins.h"
@@ -217,7 +218,7 @@ make_webhook(const CpwRoute *route)
 	webhook->authentication = authentication_of(route->authentication);
 	if (route->version == 0)
 		webhook->broken = pstrdup("pipeline not found");
-	error = cpw_transaction_guard(compile, &compilation);
+	error = cpw_guard_run(compile, &compilation);
 	if (error != NULL)
 	{
 		webhook->filter_count = 0;
