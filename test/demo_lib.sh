@@ -11,15 +11,9 @@ forget_demo() {
   home=$(cat "$place/location" 2>/dev/null) || home=$place
   socket=$(cat "$place/socket_location" 2>/dev/null) || socket=
   # Only what the demo makes is ever deleted.
-  case $home in
-    "$place" | /var/tmp/cp_webhook-demo.??????) ;;
-    *) home=$place ;;
-  esac
-  case $socket in
-    /tmp/cp_webhook.??????) ;;
-    *) socket= ;;
-  esac
+  [[ $home =~ ^/var/tmp/cp_webhook-demo\.[A-Za-z0-9]{6}$ ]] || home=$place
+  [[ $socket =~ ^/tmp/cp_webhook\.[A-Za-z0-9]{6}$ ]] || socket=
   stop_server "$home/data"
   rm -rf "$home" ${socket:+"$socket"} "$place" 2>/dev/null ||
-    die "$place belongs to another user: make demo-stop as $(stat -c %U "$home/data" 2>/dev/null || stat -c %U "$place")"
+    die "$place belongs to the user $(stat -c %U "$place"): make demo-stop as that user or as root"
 }

@@ -13,6 +13,8 @@ for name in $(compgen -e PG); do
 done
 unset name
 export LC_ALL=C
+# What root builds, the server's user must be able to read.
+umask 022
 
 say() {
   printf '%s\n' "$*"

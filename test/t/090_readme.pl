@@ -120,11 +120,11 @@ SQL
 	foreach my $row (read_tables('Views and tables'))
 	{
 		my ($object) = names($row->[0]);
-		next if $object =~ /\(/;
-		my %columns = map { $_ => 1 } lines_of(
-			$node->safe_psql('postgres',
-				"SELECT attname FROM pg_attribute WHERE attnum > 0 AND attrelid = 'cp_webhook.$object'::regclass"
-			));
+		my %columns = map { $_ => 1 } split(
+			/\|/,
+			(lines_of($node->safe_psql('postgres',
+					"\\pset tuples_only off\nSELECT * FROM cp_webhook.$object"))
+			)[0]);
 		# "the columns of `executions` (its `id` as ...)" are no columns.
 		my @columns =
 		  grep { $object ne 'trigger_events' || !/^(executions|id)$/ }
