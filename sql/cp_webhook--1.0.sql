@@ -459,7 +459,8 @@ CREATE FUNCTION cp_webhook.stats(
     OUT batches bigint, OUT batched bigint, OUT largest_batch bigint,
     OUT batch_ms double precision, OUT connections bigint,
     OUT buffered_bytes bigint, OUT last_error text,
-    OUT last_error_at timestamptz)
+    OUT last_error_at timestamptz, OUT refused_connections bigint,
+    OUT certificate_expires_at timestamptz, OUT certificate_days integer)
   RETURNS SETOF record
   LANGUAGE c VOLATILE STRICT PARALLEL SAFE
   AS 'MODULE_PATHNAME', 'cp_webhook_stats';

@@ -56,4 +56,11 @@ cpw_compat_wait_event(const char *name)
 #endif
 }
 
+/*
+ * The server's rule for a private key's file (be-secure-common.c). Its header,
+ * libpq/libpq.h, needs headers of Kerberos that need not be there.
+ */
+extern bool check_ssl_key_file_permissions(const char *ssl_key_file,
+										   bool isServerStart);
+
 #endif							/* CPW_COMPAT_H */

@@ -13,7 +13,7 @@
 
 PG_FUNCTION_INFO_V1(cp_webhook_stats);
 
-#define STATS_COLUMNS	20
+#define STATS_COLUMNS	23
 
 /* Verdicts that one column sums up, in the order of the columns. */
 static const struct
@@ -46,6 +46,19 @@ counter(pg_atomic_uint64 *value)
 	return Int64GetDatum((int64) pg_atomic_read_u64(value));
 }
 
+/* When the certificate expires, and the whole days until then. */
+static void
+fill_certificate(CpwWorkerSlot *slot, Datum *values, bool *nulls)
+{
+	uint64		seconds = pg_atomic_read_u64(&slot->certificate_expires_at);
+	TimestampTz expires_at = time_t_to_timestamptz((pg_time_t) seconds);
+
+	nulls[0] = nulls[1] = seconds == 0 || slot->pid == 0;
+	values[0] = TimestampTzGetDatum(expires_at);
+	values[1] = Int32GetDatum((int32) ((expires_at - GetCurrentTimestamp()) /
+									   USECS_PER_DAY));
+}
+
 /* Under the lock: text and pid belong together. */
 static void
 fill_row(CpwWorkerSlot *slot, int number, Datum *values, bool *nulls)
@@ -75,6 +88,9 @@ fill_row(CpwWorkerSlot *slot, int number, Datum *values, bool *nulls)
 	values[c++] = CStringGetTextDatum(slot->last_error);
 	nulls[c] = slot->last_error[0] == '\0';
 	values[c++] = TimestampTzGetDatum(slot->last_error_at);
+	values[c++] = counter(&slot->refused_connections);
+	fill_certificate(slot, &values[c], &nulls[c]);
+	c += 2;
 	Assert(c == STATS_COLUMNS);
 }
 

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <time.h>
 
-static int64_t
-now_ms(void)
+int64_t
+cpw_deadline_now(void)
 {
 	struct timespec now;
 
@@ -40,7 +40,7 @@ cpw_deadline_set(CpwDeadline *deadline, CpwDeadlines *list, int timeout)
 	CpwDeadline *before;
 
 	cpw_deadline_clear(deadline);
-	deadline->due = now_ms() + timeout;
+	deadline->due = cpw_deadline_now() + timeout;
 	before = list->last;
 	while (before && before->due > deadline->due)
 		before = before->previous;
@@ -62,7 +62,7 @@ cpw_deadline_take_overdue(CpwDeadlines *list)
 {
 	CpwDeadline *first = list->first;
 
-	if (first == NULL || first->due > now_ms())
+	if (first == NULL || first->due > cpw_deadline_now())
 		return NULL;
 	cpw_deadline_clear(first);
 	return first;
@@ -75,6 +75,6 @@ cpw_deadline_timeout(const CpwDeadlines *list)
 
 	if (list->first == NULL)
 		return -1;
-	left = list->first->due - now_ms();
+	left = list->first->due - cpw_deadline_now();
 	return left < 0 ? 0 : (long) left + 1;
 }

@@ -25,6 +25,9 @@ typedef struct CpwDeadlines
 	CpwDeadline *last;
 } CpwDeadlines;
 
+/* Milliseconds of the monotonic clock. */
+extern int64_t cpw_deadline_now(void);
+
 /* Sets a deadline timeout ms from now, in place of the one it has. */
 extern void cpw_deadline_set(CpwDeadline *deadline, CpwDeadlines *list,
 							 int timeout);

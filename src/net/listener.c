@@ -27,10 +27,15 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "net/certificate.h"
 #include "net/deadline.h"
+#include "net/peers.h"
 
 /* Connections taken from one listening socket a round. */
 #define ACCEPTS_PER_ROUND		64
+
+/* GnuTLS's words for TLS 1.2 and 1.3 with its usual choice of ciphers. */
+#define TLS_PRIORITIES			"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 enum RequestState
 {
@@ -49,6 +54,8 @@ typedef struct CpwConnection
 	int			fd;
 	struct MHD_Connection *mhd;
 	bool		served;			/* it has had a whole exchange */
+	bool		counted;		/* in the listener's peers */
+	CpwPeer		peer;
 } CpwConnection;
 
 typedef struct RequestList
@@ -59,7 +66,7 @@ typedef struct RequestList
 
 /*
  * A daemon of libmicrohttpd. What it fixes at its start (the memory of a
- * connection) changes by starting another one: new connections go to that,
+ * connection, TLS or not) changes by starting another one: new connections go to that,
  * and the old one ends with its last connection.
  */
 typedef struct Daemon
@@ -77,6 +84,9 @@ struct CpwListener
 	CpwListenerLimits limits;
 	int			connections;
 	CpwBodyBudget budget;
+	CpwPeers	peers;			/* connections by address */
+	const struct sockaddr_storage *accepting;	/* whose connection starts */
+	uint64_t	refused;
 	bool		resumed;		/* libmicrohttpd has work that epoll won't tell */
 	CpwDeadlines exchanging;
 	CpwDeadlines idle;
@@ -366,8 +376,11 @@ on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 		connection->mhd = mhd;
 		daemon->connections++;
 		listener->connections++;
+		connection->peer = cpw_peer_of(listener->accepting);
+		connection->counted = cpw_peers_add(&listener->peers,
+											&connection->peer);
 		cpw_deadline_set(&connection->deadline, &listener->exchanging,
-					 listener->limits.request_timeout);
+						 listener->limits.request_timeout);
 		return;
 	}
 	connection = *context;
@@ -375,6 +388,8 @@ on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 		return;
 	*context = NULL;
 	cpw_deadline_clear(&connection->deadline);
+	if (connection->counted)
+		cpw_peers_remove(&listener->peers, &connection->peer);
 	daemon->connections--;
 	listener->connections--;
 	free(connection);
@@ -413,6 +428,15 @@ start_daemon(CpwListener *listener)
 	Daemon	   *daemon = calloc(1, sizeof(Daemon));
 	struct epoll_event event = {.events = EPOLLIN};
 	const union MHD_DaemonInfo *info;
+	unsigned int flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
+		MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+		(listener->limits.tls ? MHD_USE_TLS : 0);
+	struct MHD_OptionItem tls_options[] = {
+		{MHD_OPTION_HTTPS_CERT_CALLBACK, 0, cpw_certificate_callback()},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, TLS_PRIORITIES},
+		{MHD_OPTION_END, 0, NULL}
+	};
+	struct MHD_OptionItem no_options[] = {{MHD_OPTION_END, 0, NULL}};
 
 	if (daemon == NULL)
 		return false;
@@ -424,9 +448,7 @@ start_daemon(CpwListener *listener)
 	 * answered in JSON.
 	 */
 	daemon->mhd =
-		MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
-						 MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-						 NULL, NULL, on_request, daemon,
+		MHD_start_daemon(flags, 0, NULL, NULL, on_request, daemon,
 						 MHD_OPTION_EXTERNAL_LOGGER, on_message, daemon,
 						 MHD_OPTION_URI_LOG_CALLBACK, on_first_line, daemon,
 						 MHD_OPTION_NOTIFY_COMPLETED, on_completed, daemon,
@@ -436,6 +458,8 @@ start_daemon(CpwListener *listener)
 						 MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 						 listener->limits.max_header_size * 2,
 						 MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+						 MHD_OPTION_ARRAY,
+						 listener->limits.tls ? tls_options : no_options,
 						 MHD_OPTION_END);
 	if (daemon->mhd == NULL)
 	{
@@ -513,9 +537,11 @@ bool
 cpw_listener_set_limits(CpwListener *listener, const CpwListenerLimits *limits)
 {
 	size_t		header_size = listener->limits.max_header_size;
+	bool		tls = listener->limits.tls;
 
 	take_limits(listener, limits);
-	return limits->max_header_size == header_size || start_daemon(listener);
+	return (limits->max_header_size == header_size && limits->tls == tls) ||
+		start_daemon(listener);
 }
 
 int
@@ -530,6 +556,20 @@ cpw_listener_has_room(const CpwListener *listener)
 	return listener->connections < listener->limits.max_connections;
 }
 
+/* Whether one more connection of the address may be taken. */
+static bool
+admits_peer(const CpwListener *listener, const struct sockaddr_storage *address)
+{
+	const CpwListenerLimits *limits = &listener->limits;
+	CpwPeer		peer;
+
+	if (limits->max_connections_per_ip == 0)
+		return true;
+	peer = cpw_peer_of(address);
+	return cpw_peers_count(&listener->peers, &peer) <
+		limits->max_connections_per_ip || limits->is_exempt(address);
+}
+
 void
 cpw_listener_accept(CpwListener *listener, int listen_socket)
 {
@@ -542,6 +582,13 @@ cpw_listener_accept(CpwListener *listener, int listen_socket)
 
 		if (fd < 0)
 			return;				/* none waits, or descriptors are short */
+		if (!admits_peer(listener, &peer))
+		{
+			listener->refused++;
+			close(fd);
+			continue;
+		}
+		listener->accepting = &peer;
 		/* It closes the socket when it cannot take it. */
 		MHD_add_connection(listener->daemons->mhd, fd, (struct sockaddr *) &peer,
 						   length);
@@ -636,6 +683,12 @@ cpw_listener_answer(CpwListener *listener, CpwRequest *request, int status,
 	request->answer_length = request->answer != NULL ? length : 0;
 	request->state = early ? STATE_ANSWERED_EARLY : STATE_ANSWERED;
 	resume(listener, request);
+}
+
+uint64_t
+cpw_listener_refused(const CpwListener *listener)
+{
+	return listener->refused;
 }
 
 int

@@ -32,6 +32,11 @@ typedef struct CpwListenerLimits
 	size_t		max_buffered;	/* memory of all bodies together */
 	int			request_timeout;	/* a whole exchange */
 	int			keepalive_timeout;	/* between two */
+	bool		tls;			/* with what net/certificate serves */
+
+	/* Of one address; 0: any number. exempt (not NULL) names those of it. */
+	int			max_connections_per_ip;
+	bool		(*is_exempt) (const struct sockaddr_storage *peer);
 } CpwListenerLimits;
 
 /*
@@ -43,8 +48,8 @@ extern CpwListener *cpw_listener_create(const CpwListenerLimits *limits,
 										void (*panic) (const char *message));
 
 /*
- * Applies to requests from now on (max_header_size: of new connections). False
- * when a new header size could not be made effective.
+ * Applies to requests from now on (max_header_size and tls: to new
+ * connections). False when these two could not be made effective.
  */
 extern bool cpw_listener_set_limits(CpwListener *listener,
 									const CpwListenerLimits *limits);
@@ -86,6 +91,9 @@ extern void cpw_listener_read_body(CpwListener *listener, CpwRequest *request,
 extern void cpw_listener_answer(CpwListener *listener, CpwRequest *request,
 								int status, const char *body, size_t length,
 								const char *allow, int retry_after);
+
+/* Connections that were closed because their address had too many. */
+extern uint64_t cpw_listener_refused(const CpwListener *listener);
 
 extern int	cpw_listener_connections(const CpwListener *listener);
 extern size_t cpw_listener_buffered(const CpwListener *listener);

@@ -137,3 +137,9 @@ cpw_socket_listen(const CpwSocketAddress *address, int backlog)
 	errno = saved_errno;
 	return -1;
 }
+
+int
+cpw_socket_set_backlog(int fd, int backlog)
+{
+	return listen(fd, backlog);
+}

@@ -49,4 +49,7 @@ extern bool cpw_socket_is_free(const CpwSocketAddress *address);
  */
 extern int	cpw_socket_listen(const CpwSocketAddress *address, int backlog);
 
+/* Changes how many connections wait at a listening socket; 0 or -1, errno. */
+extern int	cpw_socket_set_backlog(int fd, int backlog);
+
 #endif							/* CPW_SOCKET_H */

@@ -6,9 +6,13 @@
 
 #include <netinet/in.h>
 
+#include "base/forwarded.h"
+#include "base/headers.h"
 #include "compat.h"
 #include "fmgr.h"
 #include "pg/address.h"
+#include "pg/settings.h"
+#include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
 static inet *
@@ -51,4 +55,140 @@ cpw_address_in_range(const inet *address, const inet *range)
 	return DatumGetBool(DirectFunctionCall2(network_subeq,
 											InetPGetDatum(address),
 											InetPGetDatum(range)));
+}
+
+/* ---- trusted proxies ---- */
+
+typedef struct Range
+{
+	int			family;			/* PGSQL_AF_INET or PGSQL_AF_INET6 */
+	int			bits;
+	unsigned char bytes[16];
+} Range;
+
+/*
+ * Takes the next element of a list; false at its end. range->family is 0 for
+ * one that is no range. text is the element, for a message.
+ */
+static bool
+next_range(const char **list, Range *range, char text[64])
+{
+	size_t		length;
+
+	*list += strspn(*list, ", \t");
+	if (**list == '\0')
+		return false;
+	length = strcspn(*list, ", \t");
+	strlcpy(text, *list, Min(length + 1, 64));
+	*list += length;
+	range->family = strchr(text, ':') ? PGSQL_AF_INET6 : PGSQL_AF_INET;
+	range->bits = length >= 64 ? -1 :
+		pg_inet_net_pton(range->family, text, range->bytes, -1);
+	if (range->bits < 0)
+		range->family = 0;
+	return true;
+}
+
+const char *
+cpw_address_check_ranges(const char *list)
+{
+	static char text[64];
+	Range		range;
+
+	while (next_range(&list, &range, text))
+		if (range.family == 0)
+			return text;
+	return NULL;
+}
+
+/* The address's bytes, IPv4 where it is mapped into IPv6. */
+static const unsigned char *
+address_bytes(const struct sockaddr_storage *socket, int *family)
+{
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *) socket;
+
+	if (socket->ss_family == AF_INET)
+	{
+		*family = PGSQL_AF_INET;
+		return (const unsigned char *)
+			&((const struct sockaddr_in *) socket)->sin_addr;
+	}
+	if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+	{
+		*family = PGSQL_AF_INET;
+		return v6->sin6_addr.s6_addr + 12;
+	}
+	*family = PGSQL_AF_INET6;
+	return v6->sin6_addr.s6_addr;
+}
+
+bool
+cpw_address_is_trusted(const struct sockaddr_storage *socket)
+{
+	const char *list = cpw_setting_trusted_proxies;
+	const unsigned char *bytes;
+	int			family;
+	char		text[64];
+	Range		range;
+
+	if (*list == '\0' ||
+		(socket->ss_family != AF_INET && socket->ss_family != AF_INET6))
+		return false;
+	bytes = address_bytes(socket, &family);
+	while (next_range(&list, &range, text))
+		if (range.family == family &&
+			bitncmp(bytes, range.bytes, range.bits) == 0)
+			return true;
+	return false;
+}
+
+/* How far the walk along a header's hops comes. */
+static struct sockaddr_storage
+walk(const struct sockaddr_storage *peer, const CpwHeaders *headers,
+	 const char *header)
+{
+	struct sockaddr_storage client = *peer;
+	CpwHops		hops;
+
+	cpw_forwarded_read(headers, header, &hops);
+	for (int i = 0; i < hops.count && cpw_address_is_trusted(&client); i++)
+	{
+		if (hops.addresses[i].ss_family == AF_UNSPEC)
+			break;
+		client = hops.addresses[i];
+	}
+	return client;
+}
+
+static bool
+is_same(const struct sockaddr_storage *one,
+		const struct sockaddr_storage *other)
+{
+	int			family;
+	int			other_family;
+	const unsigned char *bytes = address_bytes(one, &family);
+	const unsigned char *other_bytes = address_bytes(other, &other_family);
+
+	return family == other_family &&
+		memcmp(bytes, other_bytes, family == PGSQL_AF_INET ? 4 : 16) == 0;
+}
+
+struct sockaddr_storage
+cpw_address_of_client(const struct sockaddr_storage *peer,
+					  const CpwHeaders *headers)
+{
+	bool		has_list;
+	bool		has_names;
+	struct sockaddr_storage client;
+	struct sockaddr_storage other;
+
+	if (!cpw_address_is_trusted(peer))
+		return *peer;
+	has_list = cpw_headers_find(headers, "x-forwarded-for", NULL) != NULL;
+	has_names = cpw_headers_find(headers, "forwarded", NULL) != NULL;
+	client = walk(peer, headers, has_list ? "x-forwarded-for" : "forwarded");
+	if (!has_list || !has_names)
+		return client;
+	other = walk(peer, headers, "forwarded");
+	return is_same(&client, &other) ? client : *peer;
 }

@@ -10,6 +10,7 @@
 
 #include <sys/socket.h>
 
+#include "cp_webhook.h"
 #include "utils/inet.h"
 
 /*
@@ -20,5 +21,24 @@ extern inet *cpw_address_from_socket(const struct sockaddr_storage *socket);
 
 /* Whether the range holds the address; never across families. */
 extern bool cpw_address_in_range(const inet *address, const inet *range);
+
+/*
+ * Checks a list of addresses and ranges, as cp_webhook.trusted_proxies has it:
+ * NULL, or the first element (in a static buffer) that is none. Raises nothing.
+ */
+extern const char *cpw_address_check_ranges(const char *list);
+
+/* Whether cp_webhook.trusted_proxies holds the address. Raises nothing. */
+extern bool cpw_address_is_trusted(const struct sockaddr_storage *socket);
+
+/*
+ * The client's address. It is the peer's, unless that is a trusted proxy: then
+ * X-Forwarded-For (or Forwarded) is walked from the right up to the first
+ * address that is not trusted. What is not an address ends the walk at the
+ * proxy that wrote it, and so do the two headers when they disagree: a proxy
+ * passes on the one that it does not write.
+ */
+extern struct sockaddr_storage cpw_address_of_client(const struct sockaddr_storage *peer,
+													 const CpwHeaders *headers);
 
 #endif							/* CPW_ADDRESS_H */

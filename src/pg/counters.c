@@ -44,6 +44,8 @@ init_slot(CpwWorkerSlot *slot)
 	pg_atomic_init_u64(&slot->batch_microseconds, 0);
 	pg_atomic_init_u64(&slot->connections, 0);
 	pg_atomic_init_u64(&slot->buffered_bytes, 0);
+	pg_atomic_init_u64(&slot->refused_connections, 0);
+	pg_atomic_init_u64(&slot->certificate_expires_at, 0);
 }
 
 /* Runs at the server's start and again after a crash of any process. */

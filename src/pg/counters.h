@@ -33,11 +33,13 @@ typedef struct CpwWorkerSlot
 	pg_atomic_uint64 batched;	/* requests in them */
 	pg_atomic_uint64 largest_batch;
 	pg_atomic_uint64 body_bytes;
+	pg_atomic_uint64 refused_connections;	/* their address had too many */
 	pg_atomic_uint64 batch_microseconds;	/* spent in their transactions */
 
 	/* Now. */
 	pg_atomic_uint64 connections;
 	pg_atomic_uint64 buffered_bytes;
+	pg_atomic_uint64 certificate_expires_at;	/* Unix seconds; 0: no TLS */
 } CpwWorkerSlot;
 
 typedef struct CpwShared

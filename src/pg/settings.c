@@ -11,6 +11,7 @@
 #include <limits.h>
 
 #include "miscadmin.h"
+#include "pg/address.h"
 #include "pg/settings.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -21,7 +22,12 @@ int			cpw_setting_workers;
 char	   *cpw_setting_listen_addresses;
 int			cpw_setting_port;
 char	   *cpw_setting_public_url;
+char	   *cpw_setting_ssl_cert_file;
+char	   *cpw_setting_ssl_key_file;
+char	   *cpw_setting_trusted_proxies;
 int			cpw_setting_max_connections;
+int			cpw_setting_max_connections_per_ip;
+int			cpw_setting_backlog;
 int			cpw_setting_max_header_size;
 int			cpw_setting_max_body_size;
 int			cpw_setting_max_json_values;
@@ -64,6 +70,7 @@ typedef struct StringSetting
 static bool check_url(char **newval, void **extra, GucSource source);
 static bool check_url_part(char **newval, void **extra, GucSource source);
 static bool check_account_id(char **newval, void **extra, GucSource source);
+static bool check_ranges(char **newval, void **extra, GucSource source);
 
 static const IntegerSetting integer_settings[] = {
 	{"cp_webhook.workers", "Number of receivers.",
@@ -72,6 +79,10 @@ static const IntegerSetting integer_settings[] = {
 		&cpw_setting_port, 8787, 1, 65535, PGC_SIGHUP, 0},
 	{"cp_webhook.max_connections", "Connections that a receiver holds at once.",
 		&cpw_setting_max_connections, 4000, 1, 100000, PGC_SIGHUP, 0},
+	{"cp_webhook.max_connections_per_ip", "Connections that a receiver holds of one address; 0: any number.",
+		&cpw_setting_max_connections_per_ip, 0, 0, 100000, PGC_SIGHUP, 0},
+	{"cp_webhook.backlog", "Connections that wait to be accepted by a receiver.",
+		&cpw_setting_backlog, 1024, 1, 65535, PGC_SIGHUP, 0},
 	{"cp_webhook.max_header_size", "Size of a request's headers that is still taken.",
 		&cpw_setting_max_header_size, 32 * 1024, 1024, 1024 * 1024, PGC_SIGHUP, GUC_UNIT_BYTE},
 	{"cp_webhook.max_body_size", "Size of a body that is still taken.",
@@ -105,6 +116,12 @@ static const StringSetting string_settings[] = {
 		&cpw_setting_listen_addresses, "localhost", PGC_SIGHUP, NULL},
 	{"cp_webhook.public_url", "What the URLs of webhooks begin with; empty: made of address and port.",
 		&cpw_setting_public_url, "", PGC_SIGHUP, check_url},
+	{"cp_webhook.ssl_cert_file", "File with the certificate and its chain (PEM); empty: no TLS.",
+		&cpw_setting_ssl_cert_file, "", PGC_SIGHUP, NULL},
+	{"cp_webhook.ssl_key_file", "File with the certificate's private key (PEM).",
+		&cpw_setting_ssl_key_file, "", PGC_SIGHUP, NULL},
+	{"cp_webhook.trusted_proxies", "Addresses or CIDR ranges of proxies whose X-Forwarded-For or Forwarded counts.",
+		&cpw_setting_trusted_proxies, "", PGC_SIGHUP, check_ranges},
 	{"cp_webhook.partition", "Partition in the ARNs.",
 		&cpw_setting_partition, "aws", PGC_SIGHUP, check_url_part},
 	{"cp_webhook.region", "Region in the ARNs.",
@@ -164,6 +181,21 @@ check_account_id(char **newval, void **extra, GucSource source)
 	return true;
 }
 
+/* Parsed again when it is used. */
+static bool
+check_ranges(char **newval, void **extra, GucSource source)
+{
+	const char *wrong = cpw_address_check_ranges(*newval);
+
+	(void) extra;
+	(void) source;
+	if (wrong == NULL)
+		return true;
+	GUC_check_errdetail("\"%s\" is not a list of addresses and CIDR ranges, separated by commas.",
+						wrong);
+	return false;
+}
+
 static GucContext
 context_now(GucContext context)
 {
@@ -195,9 +227,17 @@ cpw_settings_define(void)
 	MarkGUCPrefixReserved("cp_webhook");
 }
 
+bool
+cpw_settings_use_tls(void)
+{
+	return *cpw_setting_ssl_cert_file != '\0' ||
+		*cpw_setting_ssl_key_file != '\0';
+}
+
 char *
 cpw_settings_public_url(void)
 {
+	const char *scheme = cpw_settings_use_tls() ? "https" : "http";
 	char	   *addresses;
 	List	   *list;
 	char	   *host = "localhost";
@@ -222,8 +262,8 @@ cpw_settings_public_url(void)
 	}
 	/* An IPv6 address stands in brackets (RFC 3986, 3.2.2). */
 	if (strchr(host, ':') != NULL)
-		return psprintf("http://[%s]:%d", host, cpw_setting_port);
-	return psprintf("http://%s:%d", host, cpw_setting_port);
+		return psprintf("%s://[%s]:%d", scheme, host, cpw_setting_port);
+	return psprintf("%s://%s:%d", scheme, host, cpw_setting_port);
 }
 
 char *

@@ -13,7 +13,12 @@ extern int cpw_setting_workers;
 extern char *cpw_setting_listen_addresses;
 extern int cpw_setting_port;
 extern char *cpw_setting_public_url;
+extern char *cpw_setting_ssl_cert_file;
+extern char *cpw_setting_ssl_key_file;
+extern char *cpw_setting_trusted_proxies;
 extern int cpw_setting_max_connections;
+extern int cpw_setting_max_connections_per_ip;
+extern int cpw_setting_backlog;
 extern int cpw_setting_max_header_size;	/* bytes */
 extern int cpw_setting_max_body_size;	/* bytes */
 extern int cpw_setting_max_json_values;
@@ -34,9 +39,12 @@ extern char *cpw_setting_role;
 /* Defines them all; called by _PG_init() once a process. */
 extern void cpw_settings_define(void);
 
+/* Whether the receivers speak HTTPS: one of the two files is set. */
+extern bool cpw_settings_use_tls(void);
+
 /*
- * What URLs begin with, without a trailing slash: public_url, else http://, the
- * first listen address ("localhost" for "*") and the port. Palloc'd.
+ * What URLs begin with, without a trailing slash: public_url, else http:// (or
+ * https://), the first listen address ("localhost" for "*") and the port. Palloc'd.
  */
 extern char *cpw_settings_public_url(void);
 

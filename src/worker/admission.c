@@ -68,23 +68,25 @@ check_transfer_encoding(const CpwRequest *request, const CpwWebhook *webhook,
 	return CPW_VERDICT_PENDING;
 }
 
-bool
-cpw_admission_admits_peer(const CpwRequest *request, const CpwWebhook *webhook)
+static bool
+admits_client(const CpwRequest *request, const CpwWebhook *webhook)
 {
-	inet	   *peer;
+	struct sockaddr_storage client;
+	inet	   *address;
 
 	if (webhook->authentication != CPW_AUTHENTICATION_IP)
 		return true;
-	peer = cpw_address_from_socket(&request->peer);
-	return peer != NULL && webhook->range != NULL &&
-		cpw_address_in_range(peer, webhook->range);
+	client = cpw_address_of_client(&request->peer, &request->headers);
+	address = cpw_address_from_socket(&client);
+	return address != NULL && webhook->range != NULL &&
+		cpw_address_in_range(address, webhook->range);
 }
 
 static CpwVerdict
 check_address(const CpwRequest *request, const CpwWebhook *webhook,
 			  const char **reason)
 {
-	if (cpw_admission_admits_peer(request, webhook))
+	if (admits_client(request, webhook))
 		return CPW_VERDICT_PENDING;
 	*reason = "the address is not in AllowedIPRange";
 	return CPW_VERDICT_ADDRESS_DENIED;

@@ -21,8 +21,4 @@ extern CpwVerdict cpw_admission_check(const CpwRequest *request,
 									  const CpwWebhook *webhook,
 									  const char **reason);
 
-/* Whether the webhook's range admits the peer; true where it has none. */
-extern bool cpw_admission_admits_peer(const CpwRequest *request,
-									  const CpwWebhook *webhook);
-
 #endif							/* CPW_ADMISSION_H */

@@ -19,9 +19,6 @@
 #include "utils/varlena.h"
 #include "worker/endpoints.h"
 
-/* Connections that the kernel holds for us while a batch commits. */
-#define BACKLOG		1024
-
 typedef struct Wanted
 {
 	CpwSocketAddress addresses[CPW_MAX_LISTEN_SOCKETS];
@@ -122,7 +119,7 @@ open_one(const CpwSocketAddress *address, CpwShared *shared,
 	}
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	if (is_ours(shared, slot, text) || cpw_socket_is_free(address))
-		fd = cpw_socket_listen(address, BACKLOG);
+		fd = cpw_socket_listen(address, cpw_setting_backlog);
 	saved_errno = errno;
 	if (fd >= 0)
 	{
@@ -170,6 +167,7 @@ cpw_endpoints_open(CpwEndpoints *endpoints, CpwShared *shared,
 
 			fd = old.sockets[open];
 			old.sockets[open] = -1;
+			(void) cpw_socket_set_backlog(fd, cpw_setting_backlog);
 			cpw_socket_describe(&wanted.addresses[i], text);
 			LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 			if (slot->listening[0] != '\0')

@@ -69,9 +69,11 @@ cpw_evaluation_describe(CpwItem *item)
 	CpwDelivery *delivery = &item->delivery;
 	const CpwHeader *id = cpw_headers_delivery_id(&request->headers);
 	const CpwHeader *event = cpw_headers_event(&request->headers);
+	struct sockaddr_storage client;
 
 	delivery->peer_address = cpw_address_from_socket(&request->peer);
-	delivery->source_address = delivery->peer_address;
+	client = cpw_address_of_client(&request->peer, &request->headers);
+	delivery->source_address = cpw_address_from_socket(&client);
 
 	/* What is refused for its size is not stored in its size. */
 	if (request->refused == CPW_VERDICT_HEADERS_TOO_LARGE)

@@ -15,6 +15,7 @@
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "net/listener.h"
+#include "pg/address.h"
 #include "pg/counters.h"
 #include "pg/settings.h"
 #include "pgstat.h"
@@ -32,6 +33,7 @@
 #include "worker/intake.h"
 #include "worker/receiver.h"
 #include "worker/tally.h"
+#include "worker/tls_files.h"
 #include "worker/transaction.h"
 #include "worker/webhook_cache.h"
 
@@ -56,6 +58,9 @@ static uint32 wait_event;
 /* When to try again to listen where it failed; 0: nothing failed. */
 static TimestampTz listen_again_at;
 static int	listen_pause;
+
+/* Whether the listener speaks TLS: what a broken certificate cannot change. */
+static bool speaks_tls;
 
 extern PGDLLEXPORT void cp_webhook_receiver_main(Datum number);
 
@@ -160,9 +165,32 @@ current_limits(void)
 		.max_buffered = (size_t) cpw_setting_max_buffered * 1024,
 		.request_timeout = cpw_setting_request_timeout,
 		.keepalive_timeout = cpw_setting_keepalive_timeout,
+		.tls = speaks_tls,
+		.max_connections_per_ip = cpw_setting_max_connections_per_ip,
+		.is_exempt = cpw_address_is_trusted,
 	};
 
 	return limits;
+}
+
+/*
+ * The certificate first, then the limits of the listener. False when there is
+ * TLS to speak and nothing to speak it with.
+ */
+static bool
+apply_limits(void)
+{
+	bool		usable = cpw_tls_files_load(shared, slot);
+	CpwListenerLimits limits;
+
+	if (usable)
+		speaks_tls = cpw_settings_use_tls();
+	limits = current_limits();
+	if (!cpw_listener_set_limits(listener, &limits))
+		ereport(LOG,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("cp_webhook.max_header_size and TLS stay as they were")));
+	return usable;
 }
 
 static void
@@ -193,10 +221,14 @@ rebuild_wait_set(void)
 	wait_set_accepts = accepts;
 }
 
+/*
+ * Opens the sockets. With TLS to speak and nothing to speak it with they stay
+ * closed: plain HTTP in its place is not what was asked for.
+ */
 static void
 listen_now(void)
 {
-	if (cpw_endpoints_open(&endpoints, shared, slot))
+	if (apply_limits() && cpw_endpoints_open(&endpoints, shared, slot))
 	{
 		listen_again_at = 0;
 		listen_pause = FIRST_LISTEN_PAUSE_MS;
@@ -215,19 +247,15 @@ listen_now(void)
 static void
 reload(void)
 {
-	CpwListenerLimits limits;
 	char	   *addresses = pstrdup(cpw_setting_listen_addresses);
 	int			port = cpw_setting_port;
+	int			backlog = cpw_setting_backlog;
 
 	ProcessConfigFile(PGC_SIGHUP);
-	limits = current_limits();
-	if (!cpw_listener_set_limits(listener, &limits))
-		ereport(LOG,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("cp_webhook.max_header_size stays as it was")));
+	(void) apply_limits();
 	apply_lock_timeout();
 	cpw_webhook_cache_drop();
-	if (port != cpw_setting_port ||
+	if (listen_again_at != 0 || port != cpw_setting_port || backlog != cpw_setting_backlog ||
 		strcmp(addresses, cpw_setting_listen_addresses) != 0)
 	{
 		listen_pause = FIRST_LISTEN_PAUSE_MS;
@@ -311,6 +339,8 @@ tell_state(void)
 						cpw_listener_connections(listener));
 	pg_atomic_write_u64(&slot->buffered_bytes,
 						cpw_listener_buffered(listener));
+	pg_atomic_write_u64(&slot->refused_connections,
+						cpw_listener_refused(listener));
 }
 
 static void
