@@ -58,12 +58,6 @@ typedef struct CpwConnection
 	CpwPeer		peer;
 } CpwConnection;
 
-typedef struct RequestList
-{
-	CpwRequest *first;
-	CpwRequest **end;
-} RequestList;
-
 /*
  * A daemon of libmicrohttpd. What it fixes at its start (the memory of a
  * connection, TLS or not) changes by starting another one: new connections go to that,
@@ -90,33 +84,13 @@ struct CpwListener
 	bool		resumed;		/* libmicrohttpd has work that epoll won't tell */
 	CpwDeadlines exchanging;
 	CpwDeadlines idle;
-	RequestList arrived;
-	RequestList complete;
+	CpwRequestList arrived;
+	CpwRequestList complete;
 	char		message[256];
 	bool		has_message;
 };
 
 static void (*panic_function) (const char *message);
-
-/* ---- lists ---- */
-
-static void
-request_append(RequestList *list, CpwRequest *request)
-{
-	request->next = NULL;
-	*list->end = request;
-	list->end = &request->next;
-}
-
-static CpwRequest *
-request_take_all(RequestList *list)
-{
-	CpwRequest *first = list->first;
-
-	list->first = NULL;
-	list->end = &list->first;
-	return first;
-}
 
 /* ---- requests: from bytes to a CpwRequest ---- */
 
@@ -249,7 +223,7 @@ arrive(CpwListener *listener, CpwRequest *request,
 			   info->client_addr->sa_family == AF_INET6
 			   ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
 	request->state = STATE_ARRIVED;
-	request_append(&listener->arrived, request);
+	cpw_request_list_append(&listener->arrived, request);
 	MHD_suspend_connection(mhd);
 	return MHD_YES;
 }
@@ -305,11 +279,11 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *url,
 			{
 				length = *upload_length;
 				*upload_length = 0;
-				return cpw_request_append(request, &listener->budget, upload,
+				return cpw_cpw_request_list_append(request, &listener->budget, upload,
 										  length) ? MHD_YES : MHD_NO;
 			}
 			request->state = STATE_COMPLETE;
-			request_append(&listener->complete, request);
+			cpw_request_list_append(&listener->complete, request);
 			MHD_suspend_connection(mhd);
 			return MHD_YES;
 		case STATE_ANSWERED_EARLY:
@@ -518,8 +492,8 @@ cpw_listener_create(const CpwListenerLimits *limits,
 	if (listener == NULL)
 		return NULL;
 	take_limits(listener, limits);
-	request_take_all(&listener->arrived);
-	request_take_all(&listener->complete);
+	cpw_request_list_take(&listener->arrived);
+	cpw_request_list_take(&listener->complete);
 
 	/* Its default would abort(), and so restart the whole server. */
 	panic_function = panic;
@@ -640,13 +614,13 @@ cpw_listener_timeout(const CpwListener *listener)
 CpwRequest *
 cpw_listener_take_arrived(CpwListener *listener)
 {
-	return request_take_all(&listener->arrived);
+	return cpw_request_list_take(&listener->arrived);
 }
 
 CpwRequest *
 cpw_listener_take_complete(CpwListener *listener)
 {
-	return request_take_all(&listener->complete);
+	return cpw_request_list_take(&listener->complete);
 }
 
 /* libmicrohttpd does not tell epoll of a resumed connection. */

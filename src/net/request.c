@@ -18,6 +18,24 @@
  */
 #define DISCARD_LIMIT		(4 * 1024 * 1024)
 
+void
+cpw_request_list_append(CpwRequestList *list, CpwRequest *request)
+{
+	request->next = NULL;
+	*list->end = request;
+	list->end = &request->next;
+}
+
+CpwRequest *
+cpw_request_list_take(CpwRequestList *list)
+{
+	CpwRequest *first = list->first;
+
+	list->first = NULL;
+	list->end = &list->first;
+	return first;
+}
+
 /* Content-Length has been checked by the library: digits, in range. */
 static uint64_t
 parse_length(const CpwHeader *header)

@@ -56,6 +56,18 @@ typedef struct CpwRequest
 	size_t		answer_length;
 } CpwRequest;
 
+/* Requests in the order in which they were appended. */
+typedef struct CpwRequestList
+{
+	CpwRequest *first;
+	CpwRequest **end;			/* where the next one is linked */
+} CpwRequestList;
+
+extern void cpw_request_list_append(CpwRequestList *list, CpwRequest *request);
+
+/* Takes all of them; also what makes a list. */
+extern CpwRequest *cpw_request_list_take(CpwRequestList *list);
+
 /* The bodies that a listener holds, and what they may be. */
 typedef struct CpwBodyBudget
 {

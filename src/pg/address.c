@@ -11,7 +11,6 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "pg/address.h"
-#include "pg/settings.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
@@ -123,9 +122,8 @@ address_bytes(const struct sockaddr_storage *socket, int *family)
 }
 
 bool
-cpw_address_is_trusted(const struct sockaddr_storage *socket)
+cpw_address_is_in_list(const struct sockaddr_storage *socket, const char *list)
 {
-	const char *list = cpw_setting_trusted_proxies;
 	const unsigned char *bytes;
 	int			family;
 	char		text[64];
@@ -145,14 +143,16 @@ cpw_address_is_trusted(const struct sockaddr_storage *socket)
 /* How far the walk along a header's hops comes. */
 static struct sockaddr_storage
 walk(const struct sockaddr_storage *peer, const CpwHeaders *headers,
-	 const char *header)
+	 const char *header, const char *trusted)
 {
 	struct sockaddr_storage client = *peer;
 	CpwHops		hops;
 
 	cpw_forwarded_read(headers, header, &hops);
-	for (int i = 0; i < hops.count && cpw_address_is_trusted(&client); i++)
+	for (int i = 0; i < hops.count; i++)
 	{
+		if (!cpw_address_is_in_list(&client, trusted))
+			break;
 		if (hops.addresses[i].ss_family == AF_UNSPEC)
 			break;
 		client = hops.addresses[i];
@@ -175,20 +175,21 @@ is_same(const struct sockaddr_storage *one,
 
 struct sockaddr_storage
 cpw_address_of_client(const struct sockaddr_storage *peer,
-					  const CpwHeaders *headers)
+					  const CpwHeaders *headers, const char *trusted)
 {
 	bool		has_list;
 	bool		has_names;
 	struct sockaddr_storage client;
 	struct sockaddr_storage other;
 
-	if (!cpw_address_is_trusted(peer))
+	if (!cpw_address_is_in_list(peer, trusted))
 		return *peer;
 	has_list = cpw_headers_find(headers, "x-forwarded-for", NULL) != NULL;
 	has_names = cpw_headers_find(headers, "forwarded", NULL) != NULL;
-	client = walk(peer, headers, has_list ? "x-forwarded-for" : "forwarded");
+	client = walk(peer, headers, has_list ? "x-forwarded-for" : "forwarded",
+				  trusted);
 	if (!has_list || !has_names)
 		return client;
-	other = walk(peer, headers, "forwarded");
+	other = walk(peer, headers, "forwarded", trusted);
 	return is_same(&client, &other) ? client : *peer;
 }

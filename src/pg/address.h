@@ -28,17 +28,19 @@ extern bool cpw_address_in_range(const inet *address, const inet *range);
  */
 extern const char *cpw_address_check_ranges(const char *list);
 
-/* Whether cp_webhook.trusted_proxies holds the address. Raises nothing. */
-extern bool cpw_address_is_trusted(const struct sockaddr_storage *socket);
+/* Whether such a list (of trusted proxies) holds the address. Raises nothing. */
+extern bool cpw_address_is_in_list(const struct sockaddr_storage *socket,
+								   const char *list);
 
 /*
- * The client's address. It is the peer's, unless that is a trusted proxy: then
+ * The client's address. It is the peer's, unless that is in the list of trusted proxies: then
  * X-Forwarded-For (or Forwarded) is walked from the right up to the first
  * address that is not trusted. What is not an address ends the walk at the
  * proxy that wrote it, and so do the two headers when they disagree: a proxy
  * passes on the one that it does not write.
  */
 extern struct sockaddr_storage cpw_address_of_client(const struct sockaddr_storage *peer,
-													 const CpwHeaders *headers);
+													 const CpwHeaders *headers,
+													 const char *trusted);
 
 #endif							/* CPW_ADDRESS_H */

@@ -76,7 +76,8 @@ admits_client(const CpwRequest *request, const CpwWebhook *webhook)
 
 	if (webhook->authentication != CPW_AUTHENTICATION_IP)
 		return true;
-	client = cpw_address_of_client(&request->peer, &request->headers);
+	client = cpw_address_of_client(&request->peer, &request->headers,
+								   cpw_setting_trusted_proxies);
 	address = cpw_address_from_socket(&client);
 	return address != NULL && webhook->range != NULL &&
 		cpw_address_in_range(address, webhook->range);

@@ -154,6 +154,12 @@ raise_descriptor_limit(int connections)
 	return allowed;
 }
 
+static bool
+is_trusted(const struct sockaddr_storage *peer)
+{
+	return cpw_address_is_in_list(peer, cpw_setting_trusted_proxies);
+}
+
 static CpwListenerLimits
 current_limits(void)
 {
@@ -167,7 +173,7 @@ current_limits(void)
 		.keepalive_timeout = cpw_setting_keepalive_timeout,
 		.tls = speaks_tls,
 		.max_connections_per_ip = cpw_setting_max_connections_per_ip,
-		.is_exempt = cpw_address_is_trusted,
+		.is_exempt = is_trusted,
 	};
 
 	return limits;
