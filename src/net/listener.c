@@ -279,7 +279,7 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *url,
 			{
 				length = *upload_length;
 				*upload_length = 0;
-				return cpw_cpw_request_list_append(request, &listener->budget, upload,
+				return cpw_request_append(request, &listener->budget, upload,
 										  length) ? MHD_YES : MHD_NO;
 			}
 			request->state = STATE_COMPLETE;
