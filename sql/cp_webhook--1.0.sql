@@ -447,3 +447,21 @@ BEGIN
   END IF;
 END
 $$;
+
+-- ---------------------------------------------------------------------------
+-- The receivers
+-- ---------------------------------------------------------------------------
+CREATE FUNCTION cp_webhook.stats(
+    OUT worker integer, OUT pid integer, OUT started_at timestamptz,
+    OUT listening text, OUT requests bigint, OUT triggered bigint,
+    OUT ignored bigint, OUT duplicate bigint, OUT pong bigint,
+    OUT refused bigint, OUT unavailable bigint, OUT body_bytes bigint,
+    OUT batches bigint, OUT batched bigint, OUT largest_batch bigint,
+    OUT batch_ms double precision, OUT connections bigint,
+    OUT buffered_bytes bigint, OUT last_error text,
+    OUT last_error_at timestamptz)
+  RETURNS SETOF record
+  LANGUAGE c VOLATILE STRICT PARALLEL SAFE
+  AS 'MODULE_PATHNAME', 'cp_webhook_stats';
+REVOKE ALL ON FUNCTION cp_webhook.stats() FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.stats() IS 'a row a receiver: where it listens, what it has counted since the server''s start (requests and what became of them, batches, requests in them, milliseconds spent on them), what it holds now; no rows where the library is not preloaded';

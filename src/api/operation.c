@@ -6,7 +6,7 @@
 
 #include "api/operation.h"
 #include "compat.h"
-#include "executor/spi.h"
+#include "store/session.h"
 
 /* Any error on the way: the log must not show the request with its secrets. */
 static void
@@ -32,12 +32,9 @@ JsonbContainer *
 cpw_operation_begin(FunctionCallInfo fcinfo, const CpwShape *shape)
 {
 	Jsonb	   *request = PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0);
-	int			result;
 
 	cpw_shape_check(shape, request);
-	result = SPI_connect();
-	if (result != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed: %s", SPI_result_code_string(result));
+	cpw_session_open();
 	push_callback();
 	return &request->root;
 }
@@ -45,16 +42,11 @@ cpw_operation_begin(FunctionCallInfo fcinfo, const CpwShape *shape)
 Datum
 cpw_operation_end(CpwJsonWriter *answer)
 {
-	Datum		value = JsonbPGetDatum(cpw_json_finish(answer));
-	int			result;
+	Jsonb	   *value = cpw_session_keep_jsonb(cpw_json_finish(answer));
 
-	/* Into the caller's context: that of SPI goes. */
-	value = SPI_datumTransfer(value, false, -1);
 	error_context_stack = error_context_stack->previous;
-	result = SPI_finish();
-	if (result != SPI_OK_FINISH)
-		elog(ERROR, "SPI_finish failed: %s", SPI_result_code_string(result));
-	return value;
+	cpw_session_close();
+	return JsonbPGetDatum(value);
 }
 
 Datum

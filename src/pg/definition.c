@@ -251,17 +251,19 @@ cpw_definition_check_filters(const CpwDefinition *definition,
 	for (int i = 0; i < cpw_json_length(filters); i++)
 	{
 		JsonbContainer *rule = cpw_json_element(filters, i);
-		ErrorData  *error = cpw_guard_run(compile_filter, rule);
+		ErrorData  *error = cpw_guard_run_cancelable(compile_filter, rule);
 
 		if (error == NULL)
 			continue;
 		cpw_errors_add(problems, CPW_INVALID_WEBHOOK_FILTER_PATTERN,
 					   psprintf("webhook.filters.%d.member.jsonPath", i + 1),
 					   "Use a JSONPath such as $.ref or $.commits[0].id, or a jsonpath of PostgreSQL.",
-					   "'%s' is no path: %s%s%s",
+					   "'%s' is no path: %s%s%s%s",
 					   cpw_json_get_text(rule, "jsonPath"), error->message,
 					   error->detail ? ": " : "",
-					   error->detail ? error->detail : "");
+					   error->detail ? error->detail : "",
+					   error->cursorpos > 0 ?
+					   psprintf(" at character %d", error->cursorpos) : "");
 		FreeErrorData(error);
 	}
 }

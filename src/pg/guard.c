@@ -33,10 +33,16 @@ cpw_guard_run(void (*work) (void *arg), void *arg)
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
+	return error;
+}
+
+ErrorData *
+cpw_guard_run_cancelable(void (*work) (void *arg), void *arg)
+{
+	ErrorData  *error = cpw_guard_run(work, arg);
 
 	if (error != NULL &&
-		(error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-		 ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION))
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
 		ReThrowError(error);
 	return error;
 }

@@ -20,3 +20,9 @@ cpw_session_close(void)
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
 }
+
+Jsonb *
+cpw_session_keep_jsonb(Jsonb *jsonb)
+{
+	return DatumGetJsonbP(SPI_datumTransfer(JsonbPGetDatum(jsonb), false, -1));
+}

@@ -6,8 +6,18 @@
 #ifndef CPW_SESSION_H
 #define CPW_SESSION_H
 
-/* Inside a transaction; both raise on misuse. */
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+/*
+ * Inside a transaction; both raise on misuse. Opening makes a context current
+ * that lives until the session is closed.
+ */
 extern void cpw_session_open(void);
 extern void cpw_session_close(void);
+
+/* A copy that outlives the session, in the context that was current before. */
+extern Jsonb *cpw_session_keep_jsonb(Jsonb *jsonb);
 
 #endif							/* CPW_SESSION_H */

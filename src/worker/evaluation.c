@@ -13,6 +13,7 @@
 #include "base/media_type.h"
 #include "compat.h"
 #include "pg/address.h"
+#include "pg/guard.h"
 #include "pg/payload.h"
 #include "pg/settings.h"
 #include "utils/memutils.h"
@@ -216,7 +217,8 @@ filter(CpwItem *item)
 				if (wanted != NULL)
 					set_verdict(item, CPW_VERDICT_IGNORED,
 								psprintf("filter %d: %s is %s, wanted \"%s\"",
-										 i + 1, rule->json_path, found, wanted));
+										 i + 1, rule->json_path, found,
+										 webhook->shown[i]));
 				else
 					set_verdict(item, CPW_VERDICT_IGNORED,
 								psprintf("filter %d: %s is %s", i + 1,
@@ -317,7 +319,7 @@ cpw_evaluation_judge(CpwItem **items, int count)
 			items[i]->payload = NULL;
 	while (judgement.current < count)
 	{
-		ErrorData  *error = cpw_transaction_guard(judge_rest, &judgement);
+		ErrorData  *error = cpw_guard_run(judge_rest, &judgement);
 
 		if (error == NULL)
 			break;

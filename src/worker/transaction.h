@@ -1,7 +1,7 @@
 /*
  * transaction.h
  *		A worker's transactions: begun as the owner of the extension's tables,
- *		bounded in time, ended one way or the other; and a guard inside one.
+ *		bounded in time, ended one way or the other.
  */
 #ifndef CPW_TRANSACTION_H
 #define CPW_TRANSACTION_H
@@ -50,12 +50,5 @@ extern void cpw_transaction_abort(void);
  */
 extern void cpw_transaction_set_timeout(int timeout);
 extern void cpw_transaction_restore_timeout(void);
-
-/*
- * Runs work(arg) in a subtransaction. Returns NULL when it went well, else the
- * error, with everything that it did undone. The error is allocated in the
- * caller's context. work() must write nothing that others could wait for.
- */
-extern ErrorData *cpw_transaction_guard(void (*work) (void *arg), void *arg);
 
 #endif							/* CPW_TRANSACTION_H */

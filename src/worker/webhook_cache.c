@@ -11,6 +11,7 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "pg/address.h"
+#include "pg/guard.h"
 #include "pg/settings.h"
 #include "store/routes.h"
 #include "utils/builtins.h"
@@ -158,6 +159,7 @@ compile_filters(const CpwRoute *route, CpwWebhook *webhook)
 
 	webhook->filters = palloc0(sizeof(CpwFilter *) * Max(count, 1));
 	webhook->wanted = palloc0(sizeof(char *) * Max(count, 1));
+	webhook->shown = palloc0(sizeof(char *) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
 		JsonbValue *rule = getIthJsonbValueFromContainer(rules, i);
@@ -173,6 +175,8 @@ compile_filters(const CpwRoute *route, CpwWebhook *webhook)
 		webhook->wanted[i] = cpw_filter_expand(filter->match_equals,
 											   route->action_configuration,
 											   &missing);
+		webhook->shown[i] = cpw_filter_wants_secret(filter->match_equals)
+			? filter->match_equals : webhook->wanted[i];
 		if (webhook->wanted[i] == NULL && webhook->broken == NULL)
 			webhook->broken =
 				psprintf("filter %d: action \"%s\" has no configuration \"%s\"",
@@ -217,7 +221,7 @@ make_webhook(const CpwRoute *route)
 	webhook->authentication = authentication_of(route->authentication);
 	if (route->version == 0)
 		webhook->broken = pstrdup("pipeline not found");
-	error = cpw_transaction_guard(compile, &compilation);
+	error = cpw_guard_run(compile, &compilation);
 	if (error != NULL)
 	{
 		webhook->filter_count = 0;

@@ -1,0 +1,102 @@
+/*
+ * stats_api.c
+ *		stats(): what the receivers have counted, a row each.
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "pg/counters.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(cp_webhook_stats);
+
+#define STATS_COLUMNS	20
+
+/* Verdicts that one column sums up, in the order of the columns. */
+static const struct
+{
+	CpwVerdict	first;
+	CpwVerdict	last;
+}			verdict_columns[] = {
+	{CPW_VERDICT_PENDING, CPW_VERDICT_UNAVAILABLE}, /* requests */
+	{CPW_VERDICT_TRIGGERED, CPW_VERDICT_TRIGGERED},
+	{CPW_VERDICT_IGNORED, CPW_VERDICT_IGNORED},
+	{CPW_VERDICT_DUPLICATE, CPW_VERDICT_DUPLICATE},
+	{CPW_VERDICT_PONG, CPW_VERDICT_PONG},
+	{CPW_VERDICT_BAD_REQUEST, CPW_VERDICT_HEADERS_TOO_LARGE},	/* refused */
+	{CPW_VERDICT_UNAVAILABLE, CPW_VERDICT_UNAVAILABLE},
+};
+
+static uint64
+sum_verdicts(CpwWorkerSlot *slot, CpwVerdict first, CpwVerdict last)
+{
+	uint64		sum = 0;
+
+	for (int verdict = first; verdict <= (int) last; verdict++)
+		sum += pg_atomic_read_u64(&slot->verdicts[verdict]);
+	return sum;
+}
+
+static Datum
+counter(pg_atomic_uint64 *value)
+{
+	return Int64GetDatum((int64) pg_atomic_read_u64(value));
+}
+
+/* Under the lock: text and pid belong together. */
+static void
+fill_row(CpwWorkerSlot *slot, int number, Datum *values, bool *nulls)
+{
+	int			c = 0;
+
+	memset(nulls, 0, sizeof(bool) * STATS_COLUMNS);
+	values[c++] = Int32GetDatum(number);
+	nulls[c] = slot->pid == 0;
+	values[c++] = Int32GetDatum(slot->pid);
+	nulls[c] = slot->pid == 0;
+	values[c++] = TimestampTzGetDatum(slot->started_at);
+	nulls[c] = slot->listening[0] == '\0';
+	values[c++] = CStringGetTextDatum(slot->listening);
+	for (size_t i = 0; i < lengthof(verdict_columns); i++)
+		values[c++] = Int64GetDatum((int64) sum_verdicts(slot,
+														 verdict_columns[i].first,
+														 verdict_columns[i].last));
+	values[c++] = counter(&slot->body_bytes);
+	values[c++] = counter(&slot->batches);
+	values[c++] = counter(&slot->batched);
+	values[c++] = counter(&slot->largest_batch);
+	values[c++] = Float8GetDatum((double) pg_atomic_read_u64(&slot->batch_microseconds) / 1000.0);
+	values[c++] = counter(&slot->connections);
+	values[c++] = counter(&slot->buffered_bytes);
+	nulls[c] = slot->last_error[0] == '\0';
+	values[c++] = CStringGetTextDatum(slot->last_error);
+	nulls[c] = slot->last_error[0] == '\0';
+	values[c++] = TimestampTzGetDatum(slot->last_error_at);
+	Assert(c == STATS_COLUMNS);
+}
+
+/*
+ * stats(): no rows in a server that does not preload the library.
+ */
+Datum
+cp_webhook_stats(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	CpwShared  *shared = cpw_counters_shared();
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; shared != NULL && i < shared->workers; i++)
+	{
+		Datum		values[STATS_COLUMNS];
+		bool		nulls[STATS_COLUMNS];
+
+		LWLockAcquire(shared->lock, LW_SHARED);
+		fill_row(&shared->slots[i], i, values, nulls);
+		LWLockRelease(shared->lock);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
