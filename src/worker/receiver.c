@@ -14,6 +14,7 @@
 #include "compat.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
+#include "net/linger.h"
 #include "net/listener.h"
 #include "pg/address.h"
 #include "pg/counters.h"
@@ -46,6 +47,9 @@
 /* Between attempts to listen, doubled up to the maximum. */
 #define FIRST_LISTEN_PAUSE_MS	500
 #define MAX_LISTEN_PAUSE_MS		30000
+
+/* Descriptors beside the server's own and the connections'. */
+#define SPARE_DESCRIPTORS		(64 + CPW_MAX_LINGERING)
 
 static CpwShared *shared;
 static CpwWorkerSlot *slot;
@@ -136,7 +140,7 @@ static int
 raise_descriptor_limit(int connections)
 {
 	struct rlimit limit;
-	rlim_t		needed = (rlim_t) connections + max_files_per_process + 64;
+	rlim_t		needed = (rlim_t) connections + max_files_per_process + SPARE_DESCRIPTORS;
 	int			allowed;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
@@ -145,7 +149,7 @@ raise_descriptor_limit(int connections)
 	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 ||
 		getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
 		return connections;
-	allowed = Max(1, (int) limit.rlim_cur - max_files_per_process - 64);
+	allowed = Max(1, (int) limit.rlim_cur - max_files_per_process - SPARE_DESCRIPTORS);
 	ereport(LOG,
 			(errmsg("cp_webhook.max_connections lowered from %d to %d",
 					connections, allowed),
