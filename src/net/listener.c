@@ -1,6 +1,6 @@
 /*
  * listener.c
- *		HTTP in: the only user of libmicrohttpd.
+ *		HTTP in: connections, exchanges, answers.
  *
  * The daemon runs in external-epoll mode, without threads and without a
  * listening socket of its own: the owner's sockets are accepted here and
@@ -29,11 +29,19 @@
 
 #include "net/certificate.h"
 #include "net/deadline.h"
+#include "net/head.h"
 #include "net/linger.h"
 #include "net/peers.h"
 
 /* Connections taken from one listening socket a round. */
 #define ACCEPTS_PER_ROUND		64
+
+/*
+ * Rounds in which libmicrohttpd may do nothing and still want the next one at
+ * once; then it has to wait, ever longer.
+ */
+#define FUTILE_ROUNDS			8
+#define MAX_PAUSE_MS			50
 
 /* GnuTLS's words for TLS 1.2 and 1.3 with its usual choice of ciphers. */
 #define TLS_PRIORITIES			"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
@@ -83,6 +91,8 @@ struct CpwListener
 	const struct sockaddr_storage *accepting;	/* whose connection starts */
 	uint64_t	refused;
 	bool		resumed;		/* libmicrohttpd has work that epoll won't tell */
+	bool		progressed;		/* it has called back since the last round */
+	int			futile;			/* rounds in a row in which it has not */
 	CpwDeadlines exchanging;
 	CpwDeadlines idle;
 	CpwLingering lingering;
@@ -101,15 +111,13 @@ static void *
 on_first_line(void *arg, const char *uri, struct MHD_Connection *mhd)
 {
 	CpwListener *listener = ((Daemon *) arg)->listener;
-	size_t		length = strlen(uri);
-	CpwRequest *request = calloc(1, sizeof(CpwRequest) + length + 1);
+	CpwRequest *request = cpw_head_begin(uri);
 	const union MHD_ConnectionInfo *info;
 
 	if (request == NULL)
 		return NULL;
-	memcpy((char *) (request + 1), uri, length + 1);
-	request->target = (char *) (request + 1);
 	request->state = STATE_NEW;
+	listener->progressed = true;
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	request->connection = info->socket_context;
 	if (request->connection != NULL && request->connection->served)
@@ -118,107 +126,12 @@ on_first_line(void *arg, const char *uri, struct MHD_Connection *mhd)
 	return request;
 }
 
-typedef struct HeaderSizes
-{
-	int			count;
-	size_t		bytes;			/* names and values alone */
-} HeaderSizes;
-
-static enum MHD_Result
-measure_header(void *arg, enum MHD_ValueKind kind, const char *name,
-			   size_t name_length, const char *value, size_t value_length)
-{
-	HeaderSizes *sizes = arg;
-
-	(void) kind;
-	(void) name;
-	(void) value;
-	sizes->count++;
-	sizes->bytes += name_length + value_length;
-	return MHD_YES;
-}
-
-typedef struct HeaderCopy
-{
-	CpwHeader  *item;
-	CpwHeader  *end;
-	char	   *text;
-	bool		has_nul;
-} HeaderCopy;
-
-static enum MHD_Result
-copy_header(void *arg, enum MHD_ValueKind kind, const char *name,
-			size_t name_length, const char *value, size_t value_length)
-{
-	HeaderCopy *copy = arg;
-
-	(void) kind;
-	if (copy->item == copy->end)
-		return MHD_NO;
-	for (size_t i = 0; i < name_length; i++)
-	{
-		char		c = name[i];
-
-		copy->text[i] = c >= 'A' && c <= 'Z' ? (char) (c + 32) : c;
-	}
-	copy->item->name = copy->text;
-	copy->item->name_length = name_length;
-	copy->text += name_length;
-	if (value_length > 0)
-		memcpy(copy->text, value, value_length);
-	copy->item->value = copy->text;
-	copy->item->value_length = value_length;
-	copy->text += value_length;
-	if (memchr(copy->item->name, '\0', name_length) != NULL ||
-		memchr(copy->item->value, '\0', value_length) != NULL)
-		copy->has_nul = true;
-	copy->item++;
-	return MHD_YES;
-}
-
-/* Copies the headers in lower case; false when memory is short. */
-static bool
-take_headers(CpwRequest *request, struct MHD_Connection *mhd)
-{
-	HeaderSizes sizes = {0, 0};
-	HeaderCopy	copy;
-	CpwHeader  *items;
-	int			kept;
-
-	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, measure_header, &sizes);
-	/* ": " and the line's end */
-	request->header_size = sizes.bytes + 4 * (size_t) sizes.count;
-	kept = sizes.count <= CPW_MAX_HEADERS ? sizes.count : CPW_MAX_HEADERS;
-	request->header_memory = malloc((size_t) kept * sizeof(CpwHeader) +
-									sizes.bytes + 1);
-	if (request->header_memory == NULL)
-		return false;
-	items = request->header_memory;
-	copy.item = items;
-	copy.end = items + kept;
-	copy.text = (char *) (items + kept);
-	copy.has_nul = false;
-	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, copy_header, &copy);
-	request->headers.items = items;
-	request->headers.count = kept;
-	request->has_nul = copy.has_nul;
-	/* Too many is too large, whatever their size. */
-	if (sizes.count > CPW_MAX_HEADERS)
-		request->header_size = SIZE_MAX;
-	return true;
-}
-
 /* The headers are here: hand the request to the owner. */
 static enum MHD_Result
-arrive(CpwListener *listener, CpwRequest *request,
-	   struct MHD_Connection *mhd, const char *method)
+arrive(CpwListener *listener, CpwRequest *request, struct MHD_Connection *mhd)
 {
 	const union MHD_ConnectionInfo *info;
 
-	if (!take_headers(request, mhd))
-		return MHD_NO;
-	request->method = method;
-	cpw_request_describe_body(request);
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	if (info != NULL && info->client_addr != NULL)
 		memcpy(&request->peer, info->client_addr,
@@ -243,6 +156,11 @@ send_answer(CpwRequest *request, struct MHD_Connection *mhd)
 	if (response == NULL)
 		return MHD_NO;
 	MHD_add_response_header(response, "Content-Type", "application/json");
+	if (request->closes)
+	{
+		MHD_add_response_header(response, "Connection", "close");
+		request->lingers = true;
+	}
 	if (request->allow != NULL)
 		MHD_add_response_header(response, "Allow", request->allow);
 	if (request->retry_after > 0)
@@ -265,14 +183,15 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *url,
 	CpwRequest *request = *context;
 	size_t		length;
 
-	(void) url;
-	(void) version;
+	listener->progressed = true;
 	if (request == NULL || request->connection == NULL)
 		return MHD_NO;
 	switch (request->state)
 	{
 		case STATE_NEW:
-			return arrive(listener, request, mhd, method);
+			if (!cpw_head_take(request, mhd, method, url, version))
+				return MHD_NO;
+			return arrive(listener, request, mhd);
 		case STATE_ADMITTED:
 			request->state = STATE_READING;
 			return MHD_YES;
@@ -296,7 +215,7 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *url,
 			 * does.
 			 */
 			request->state = STATE_ANSWERED;
-			if (!request->has_body)
+			if (!request->has_body && !request->closes)
 				return MHD_YES;
 			request->lingers = true;
 			return send_answer(request, mhd);
@@ -342,6 +261,7 @@ on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 	CpwListener *listener = daemon->listener;
 	CpwConnection *connection;
 
+	listener->progressed = true;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED)
 	{
 		const union MHD_ConnectionInfo *info =
@@ -436,6 +356,7 @@ start_daemon(CpwListener *listener)
 						 MHD_OPTION_CONNECTION_TIMEOUT, 0u,
 						 MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 						 listener->limits.max_header_size * 2,
+						 MHD_OPTION_STRICT_FOR_CLIENT, cpw_head_strictness(),
 						 MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
 						 MHD_OPTION_ARRAY,
 						 listener->limits.tls ? tls_options : no_options,
@@ -595,8 +516,26 @@ cpw_listener_run(CpwListener *listener)
 	for (Daemon *daemon = listener->daemons; daemon != NULL;
 		 daemon = daemon->next)
 		MHD_run(daemon->mhd);
+	listener->futile = listener->progressed ? 0 : listener->futile + 1;
+	listener->progressed = false;
 	stop_replaced(listener);
 	cpw_linger_run(&listener->lingering);
+}
+
+/*
+ * How long to wait although libmicrohttpd wants to be called at once. It goes
+ * on wanting that while a line between two chunks fills its buffer, for which
+ * it can do nothing, until the deadline ends the connection. What happens on
+ * a socket meanwhile ends the wait.
+ */
+static long
+pause_when_futile(const CpwListener *listener)
+{
+	int			doublings = listener->futile - FUTILE_ROUNDS;
+
+	if (doublings < 0)
+		return 0;
+	return doublings < 5 ? 1L << doublings : MAX_PAUSE_MS;
 }
 
 long
@@ -613,7 +552,7 @@ cpw_listener_timeout(const CpwListener *listener)
 	for (Daemon *daemon = listener->daemons; daemon != NULL;
 		 daemon = daemon->next)
 		if (MHD_get_timeout(daemon->mhd, &timeout) == MHD_YES && timeout == 0)
-			return 0;
+			first = pause_when_futile(listener);
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 	{
 		long		left = cpw_deadline_timeout(lists[i]);
