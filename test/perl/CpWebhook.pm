@@ -40,7 +40,7 @@ our @EXPORT = qw(
   start_receivers wait_until_listening port_of set_settings
   call try_call json_of create_pipeline update_pipeline put_webhook
   webhook_request sign post connect_to request_text
-  worker_pids worker_of connect_to_each poll log_since log_position
+  worker_pids worker_of holds_connection connect_to_each poll log_since log_position
   listen_for_notifications take_notifications count_notifications
 );
 
@@ -124,10 +124,10 @@ sub port_of
 
 =head2 set_settings(node, name => value, ...)
 
-Changes cp_webhook settings (names without the prefix; undef resets) by ALTER
-SYSTEM and a reload, and waits until every receiver has taken them over. A
-receiver does not tell: so each call also adds another loopback address to
-listen_addresses, and the new socket is waited for.
+Changes cp_webhook settings (names without the prefix; undef: to what the node
+was made with) by ALTER SYSTEM and a reload, and waits until every receiver has
+taken them over. A receiver does not tell: so each call also adds another
+loopback address to listen_addresses, and the new socket is waited for.
 
 =cut
 
@@ -242,21 +242,30 @@ is, the kernel decides.
 sub worker_of
 {
 	my ($node, $connection) = @_;
-	my $client_port = $connection->{socket}->sockport;
-	my $found;
 
-	poll("a receiver accepts a connection", sub {
-		my ($inode) = map { $_->{inode} } grep {
-			$_->{local_port} == port_of($node)
-			  && $_->{remote_port} == $client_port
-		} _tcp_sockets();
-
-		return unless $inode;
-		($found) = grep { grep { $_ == $inode } _socket_inodes($_) }
+	return poll("a receiver accepts a connection", sub {
+		my ($found) = grep { holds_connection($node, $_, $connection) }
 		  worker_pids($node);
+
 		return $found;
 	});
-	return $found;
+}
+
+=head2 holds_connection(node, pid, connection)
+
+Whether that receiver has the connection open, whatever the client sees of it.
+
+=cut
+
+sub holds_connection
+{
+	my ($node, $pid, $connection) = @_;
+	my ($server_port, $client_port) = map { $connection->{$_} } qw(server_port client_port);
+	my %inodes = map { $_->{inode} => 1 } grep {
+		$_->{local_port} == $server_port && $_->{remote_port} == $client_port
+	} _tcp_sockets();
+
+	return scalar grep { $inodes{$_} } _socket_inodes($pid);
 }
 
 =head2 connect_to_each(node)
@@ -553,7 +562,10 @@ sub new
 	my $socket = IO::Socket::IP->new(PeerHost => $host, PeerPort => $port,
 		Proto => 'tcp') or die "could not connect to $host port $port: $!\n";
 
-	return bless { socket => $socket, buffer => '' }, $class;
+	return bless {
+		socket => $socket, buffer => '',
+		server_port => $socket->peerport, client_port => $socket->sockport
+	}, $class;
 }
 
 =head3 $connection->request(method, path, %options)
@@ -617,7 +629,7 @@ sub read_answer
 
 	until ($self->{buffer} =~ /\r\n\r\n/)
 	{
-		return unless $self->_fill;
+		return undef unless $self->_fill;
 	}
 	$self->{buffer} =~ s/^(.*?)\r\n\r\n//s or die;
 	my ($line, @headers) = split /\r\n/, $1;
