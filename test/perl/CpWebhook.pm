@@ -40,7 +40,7 @@ our @EXPORT = qw(
   start_receivers wait_until_listening port_of set_settings
   call try_call json_of create_pipeline update_pipeline put_webhook
   webhook_request sign post connect_to request_text
-  worker_pids worker_of holds_connection connect_to_each poll log_since log_position
+  worker_pids worker_of holds_connection wait_until_read connect_to_each poll log_since log_position
   listen_for_notifications take_notifications count_notifications
 );
 
@@ -181,7 +181,7 @@ sub _wait_for_listeners
 }
 
 # The TCP sockets of this machine: inode, state, local (IPv4 only), local_port,
-# remote_port.
+# remote_port, queued (bytes wait in it).
 sub _tcp_sockets
 {
 	my @sockets;
@@ -192,12 +192,13 @@ sub _tcp_sockets
 		<$table>;
 		while (my $line = <$table>)
 		{
-			my (undef, $local, $remote, $state, @rest) = split ' ', $line;
+			my (undef, $local, $remote, $state, $queues, @rest) = split ' ', $line;
 			my ($address, $port) = split /:/, $local;
 
 			push @sockets, {
-				inode => $rest[5],
+				inode => $rest[4],
 				state => $state,
+				queued => $queues ne '00000000:00000000',
 				local => length $address == 8
 				  ? join('.', reverse map { hex } $address =~ /../g) : '',
 				local_port => hex $port,
@@ -266,6 +267,27 @@ sub holds_connection
 	} _tcp_sockets();
 
 	return scalar grep { $inodes{$_} } _socket_inodes($pid);
+}
+
+=head2 wait_until_read(connection)
+
+Waits until the receiver has read all that was sent.
+
+=cut
+
+sub wait_until_read
+{
+	my ($connection) = @_;
+	my @ports = map { $connection->{$_} } qw(server_port client_port);
+
+	poll('all that was sent is read', sub {
+		return !grep {
+			my $pair = join ' ', @$_{qw(local_port remote_port)};
+
+			$_->{queued} && ($pair eq "@ports" || $pair eq join ' ', reverse @ports)
+		} _tcp_sockets();
+	});
+	return;
 }
 
 =head2 connect_to_each(node)
