@@ -399,13 +399,16 @@ static void
 check_writable(void *arg)
 {
 	(void) arg;
+	/* Where definitions have changed, so may the version. */
+	cpw_webhook_cache_load(NULL, 0);
 	cpw_deliveries_check_writable();
 }
 
 bool
 cpw_batch_check_health(void)
 {
-	return run("checking health", check_writable, NULL);
+	return run("checking health", check_writable, NULL) &&
+		cpw_webhook_cache_mismatch() == NULL;
 }
 
 typedef struct Tokens
