@@ -101,15 +101,21 @@ static void
 connect_to_database(void)
 {
 	bool		failed;
+	TimestampTz until;
+	long		pause;
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	failed = slot->connecting;
 	slot->connecting = true;
 	LWLockRelease(shared->lock);
-	if (failed)
+	/* The latch is set at a process's start, and by signals. */
+	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+										failed ? CONNECT_PAUSE_MS : 0);
+	while ((pause = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+													until)) > 0)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 CONNECT_PAUSE_MS, wait_event);
+						 pause, wait_event);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
