@@ -12,6 +12,8 @@ DATA = $(wildcard sql/$(EXTENSION)--*.sql)
 # -isystem: PostgreSQL's own headers do warn with -Wextra.
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -DCPW_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -std=gnu11 -Wall -Wextra
+# clang does not know all the flags and attributes of a server built with gcc.
+PG_CFLAGS += $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes)
 SHLIB_LINK = -lmicrohttpd -lcrypto
 
 REGRESS = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
@@ -23,8 +25,44 @@ ISOLATION_OPTS = --inputdir=test --outputdir=.
 TAP_TESTS := $(shell perl -MIPC::Run -e 'print 1' 2>/dev/null)
 PROVE_TESTS = test/t/*.pl
 
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+EXTRA_CLEAN = .built-for
+
+all:
+
+# The first three install what they need, so they run where there is no
+# PostgreSQL yet: nothing above or below may need one to be read.
+.PHONY: demo demo-stop test lint unit dist
+demo demo-stop:
+	@PG_CONFIG='$(PG_CONFIG)' test/$@
+test:
+	@PG_CONFIG='$(PG_CONFIG)' ONLY='$(ONLY)' TESTS='$(TESTS)' test/run
+lint:
+	@test/lint/run
+unit:
+	@$(MAKE) -C test/unit check
+dist:
+	@test/dist
+
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifneq ($(PGXS),)
+# Bitcode for the server's JIT needs the very clang that the server was built
+# with; without it everything else still works.
+CLANG_OF_SERVER := $(shell sed -n 's/^CLANG *= *//p' $(dir $(PGXS))../Makefile.global)
+ifeq ($(shell command -v $(CLANG_OF_SERVER)),)
+override with_llvm = no
+endif
 include $(PGXS)
 
 # PGXS tracks no headers without --enable-depend.
-$(OBJS): $(wildcard src/*.h src/*/*.h) $(EXTENSION).control
+$(OBJS): $(wildcard src/*.h src/*/*.h) $(EXTENSION).control .built-for
+
+# Objects built for another version of the server must not be linked.
+.built-for: FORCE
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
+.PHONY: FORCE
+FORCE:
+else
+.PHONY: all install uninstall installcheck clean
+all install uninstall installcheck clean:
+	@echo '$(PG_CONFIG) does not run: install postgresql-server-dev-<version>, or say PG_CONFIG=/path/to/pg_config' >&2; exit 1
+endif

@@ -4,11 +4,13 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "compat.h"
 #include "miscadmin.h"
 #include "pg/settings.h"
 #include "pg/uuid7.h"
+#include "utils/datetime.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -52,6 +54,7 @@ static char *
 notification(const CpwDelivery *delivery)
 {
 	StringInfoData json;
+	char		received_at[MAXDATELEN + 1];
 
 	initStringInfo(&json);
 	appendStringInfo(&json, "{\"pipelineExecutionId\":\"%s\",\"pipelineName\":",
@@ -66,7 +69,10 @@ notification(const CpwDelivery *delivery)
 		appendStringInfoString(&json, "null");
 	appendStringInfo(&json, ",\"deliveryId\":\"%s\",\"receivedAt\":",
 					 cpw_uuid7_text(&delivery->id));
-	escape_json(&json, timestamptz_to_str(delivery->received_at));
+	JsonEncodeDateTime(received_at,
+					   TimestampTzGetDatum(delivery->received_at),
+					   TIMESTAMPTZOID, NULL);
+	escape_json(&json, received_at);
 	appendStringInfoChar(&json, '}');
 	return json.data;
 }

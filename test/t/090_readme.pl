@@ -1,0 +1,187 @@
+# 090_readme: what README.md tells a reader to type works as it stands. Every
+# fenced sql and sh block is run in the order of the page, on one server; only
+# those under "<!-- run by .ci/run -->" (make, make demo ...) are run there. And
+# what it says of settings, functions and columns is what there is.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+# The fenced blocks: { language, line, text, elsewhere }.
+sub read_blocks
+{
+	my ($file) = @_;
+	my (@blocks, $block, $elsewhere);
+
+	open(my $in, '<', $file) or die "$file: $!";
+	while (my $line = <$in>)
+	{
+		if ($block)
+		{
+			if ($line =~ /^```/)
+			{
+				push @blocks, $block;
+				undef $block;
+			}
+			else
+			{
+				$block->{text} .= $line;
+			}
+		}
+		elsif ($line =~ /^```(\w*)/)
+		{
+			$block = {
+				language => $1,
+				line => $.,
+				text => '',
+				elsewhere => $elsewhere
+			};
+			$elsewhere = 0;
+		}
+		elsif ($line =~ /\S/)
+		{
+			$elsewhere = $line =~ /^<!-- run by \.ci\/run -->$/;
+		}
+	}
+	close $in;
+	die "$file: a block is not closed" if $block;
+	return @blocks;
+}
+
+# The rows of the tables under a heading, as lists of cells without marks.
+sub read_tables
+{
+	my ($heading) = @_;
+	my ($inside, @rows);
+
+	foreach my $line (split(/\n/, slurp_file('README.md')))
+	{
+		$inside = $1 eq $heading if $line =~ /^## (.*)/;
+		next if !$inside || $line !~ /^\| `/;
+		my @cells = split(/\s*(?<!\\)\|\s*/, $line);
+		shift @cells;
+		push @rows, \@cells;
+	}
+	return @rows;
+}
+
+# The words between backquotes of a cell.
+sub names
+{
+	return $_[0] =~ /`([^`]*)`/g;
+}
+
+sub lines_of
+{
+	return split(/\n/, $_[0]);
+}
+
+# Before any block: the page's settings and their defaults, functions, columns.
+sub check_tables
+{
+	my ($node) = @_;
+	my %settings = map { (names($_->[0]))[0] => (names($_->[1]))[0] // '' }
+	  read_tables('Settings');
+
+	# Two are this test's own.
+	delete $settings{$_} for ('cp_webhook.port', 'cp_webhook.public_url');
+	is_deeply(
+		[ map { "$_=$settings{$_}" } sort keys %settings ],
+		[
+			lines_of(
+				$node->safe_psql('postgres', <<'SQL'))
+LOAD 'cp_webhook';
+SELECT name || '=' || current_setting(name) FROM pg_settings
+WHERE name LIKE 'cp_webhook.%'
+AND name NOT IN ('cp_webhook.port', 'cp_webhook.public_url')
+ORDER BY name COLLATE "C";
+SQL
+		],
+		'the settings and their defaults are those of the page');
+
+	$node->safe_psql('postgres', 'CREATE EXTENSION cp_webhook');
+	my @operations = map { /^(\w+)$/ ? $1 : () }
+	  map { names($_->[0]) } read_tables('Operations');
+	is_deeply(
+		[ sort grep { /^[a-z]/ } @operations ],
+		[
+			lines_of(
+				$node->safe_psql('postgres', <<'SQL'))
+SELECT proname FROM pg_proc WHERE pronamespace = 'cp_webhook'::regnamespace
+AND prorettype = 'jsonb'::regtype AND proargtypes[0] = 'jsonb'::regtype
+ORDER BY proname COLLATE "C";
+SQL
+		],
+		'the operations are those of the page');
+
+	foreach my $row (read_tables('Views and tables'))
+	{
+		my ($object) = names($row->[0]);
+		my %columns = map { $_ => 1 } split(
+			/\|/,
+			(lines_of($node->safe_psql('postgres',
+					"\\pset tuples_only off\nSELECT * FROM cp_webhook.$object"))
+			)[0]);
+		# "the columns of `executions` (its `id` as ...)" are no columns.
+		my @columns =
+		  grep { $object ne 'trigger_events' || !/^(executions|id)$/ }
+		  names($row->[2]);
+		is_deeply([ grep { !$columns{$_} } @columns ],
+			[], "the page's columns of $object are there");
+	}
+	$node->safe_psql('postgres', 'DROP EXTENSION cp_webhook');
+}
+
+my @blocks =
+  grep { $_->{language} =~ /^(sql|sh)$/ && !$_->{elsewhere} }
+  read_blocks('README.md');
+
+my $node = PostgreSQL::Test::Cluster->new('readme');
+$node->init;
+my $port = PostgreSQL::Test::Cluster::get_free_port();
+$node->append_conf('postgresql.conf', <<"CONF");
+shared_preload_libraries = 'cp_webhook'
+cp_webhook.database = 'postgres'
+cp_webhook.port = $port
+CONF
+$node->start;
+
+# What a reader's shell has: the server, and a directory to be in.
+$ENV{PGHOST} = $node->host;
+$ENV{PGPORT} = $node->port;
+$ENV{PGDATABASE} = 'postgres';
+$ENV{no_proxy} = '*';
+my $directory = PostgreSQL::Test::Utils::tempdir();
+
+check_tables($node);
+
+my $triggered = 0;
+foreach my $block (@blocks)
+{
+	my @command =
+	  $block->{language} eq 'sql'
+	  ? ('psql', '-X', '-v', 'ON_ERROR_STOP=1')
+	  : ('bash', '-euo', 'pipefail');
+	my $name = "README.md, line $block->{line}: the $block->{language} block";
+	my ($out, $err) = ('', '');
+
+	IPC::Run::run(\@command, '<', \$block->{text}, '>', \$out, '2>', \$err,
+		init => sub { chdir $directory or die "$directory: $!" });
+	is($?, 0, "$name runs") or diag("$block->{text}$out$err");
+	next if $block->{text} !~ /^curl /m;
+	if (like($out, qr/"status":"triggered"/, "$name triggers"))
+	{
+		$triggered++;
+	}
+	else
+	{
+		diag("$out$err");
+	}
+}
+ok($triggered > 0, 'the page delivers something');
+
+$node->stop;
+done_testing();
