@@ -68,6 +68,11 @@ is($node->safe_psql('postgres', q{
 	 WHERE k.key IN (} . join(', ', map { "'$_'" } keys %executions) . ')'),
 	scalar(keys %executions), 'and each that was acked is stored');
 
+poll('the statistics know of the rows, for autovacuum', sub {
+	$node->safe_psql('postgres', q{SELECT n_tup_ins FROM pg_stat_all_tables WHERE relid = 'cp_webhook.executions'::regclass})
+	  >= @notes / 2;
+});
+
 # ---- cancelled ----
 
 @pids = worker_pids($node);
@@ -128,6 +133,14 @@ $node->safe_psql('postgres', 'CREATE DATABASE later');
 $node->safe_psql('later', 'CREATE EXTENSION cp_webhook');
 wait_until_listening($node);
 is(try_get($node, '/healthz')->{status}, 200, 'once it is made, it is served');
+
+$node->safe_psql('postgres', 'DROP DATABASE later WITH (FORCE)');
+poll('the receivers are gone', sub { try_get($node, '/healthz')->{status} == 0 });
+$node->safe_psql('postgres', 'CREATE DATABASE later');
+wait_until_listening($node);
+is(try_get($node, '/healthz')->{status}, 503, 'dropped by force and made again, without the extension: 503');
+$node->safe_psql('later', 'CREATE EXTENSION cp_webhook');
+is(try_get($node, '/healthz')->{status}, 200, 'and with it 200');
 $node->stop;
 
 done_testing();

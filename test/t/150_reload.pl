@@ -78,7 +78,11 @@ poll('the log tells of an address that is not of this machine', sub {
 	log_since($node, $position) =~ /could not listen on 192\.0\.2\.1:$old_port: Cannot assign requested address/;
 });
 is(try_get($node, '/healthz')->{status}, 200, 'and the other one serves');
+$node->safe_psql('postgres', "ALTER SYSTEM SET cp_webhook.listen_addresses = ''");
+$node->reload;
+poll('an empty list: it listens nowhere', sub { try_get($node, '/healthz')->{status} == 0 });
 set_settings($node, listen_addresses => 'localhost');
+is(status_of('{}'), 200, 'an empty list, and then localhost');
 
 # ---- sizes ----
 

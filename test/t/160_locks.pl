@@ -108,6 +108,43 @@ $clients[$_]->send_text(request_text(POST => $path, body => '{}', id => sprintf 
 is(join(' ', map { $_->{json}{status} // $_->{status} } answers_of(30, @clients)), join(' ', ('triggered') x 12),
 	'after the lock the same ids trigger, on the same connections');
 
+# Other tables of ours. The counters are no business of a delivery's.
+foreach my $table ('deliveries', 'delivery_keys')
+{
+	$admin->query_safe('BEGIN');
+	$admin->query_safe("LOCK TABLE cp_webhook.$table IN ACCESS EXCLUSIVE MODE");
+	is(try_post($node, $path, '{}', id => "lock-$table")->{status}, 503, "$table locked: 503");
+	$admin->query_safe('COMMIT');
+	is(try_post($node, $path, '{}', id => "lock-$table")->{json}{status}, 'triggered', 'and afterwards it triggers');
+}
+$admin->query_safe('BEGIN');
+$admin->query_safe('LOCK TABLE cp_webhook.webhook_counters IN ACCESS EXCLUSIVE MODE');
+my ($slowest, $failed) = (0, 0);
+my $end = time + 3;
+while (time < $end)
+{
+	my $begin = time;
+
+	$failed++ if try_post($node, $path, '{}')->{status} != 200;
+	$slowest = time - $begin if time - $begin > $slowest;
+}
+$admin->query_safe('COMMIT');
+note(sprintf 'the slowest took %.2f s', $slowest);
+is($failed, 0, 'webhook_counters locked: deliveries are recorded');
+cmp_ok($slowest, '<', 0.5, 'without waiting for the lock');
+my $triggered = $node->safe_psql('postgres', q{SELECT count(*) FROM cp_webhook.executions});
+poll('no count is lost', sub {
+	$node->safe_psql('postgres', q{SELECT triggered FROM cp_webhook.webhooks WHERE name = 'one'}) == $triggered;
+});
+
+$admin->query_safe('BEGIN');
+$admin->query_safe('LOCK TABLE cp_webhook.webhook_definitions IN ACCESS EXCLUSIVE MODE');
+$start = time;
+is(try_post($node, '/trigger/' . 'B' x 43, '{}')->{status}, 503, 'webhook_definitions locked: an unknown URL is 503');
+cmp_ok(time - $start, '<', 3, 'in time');
+$admin->query_safe('COMMIT');
+is(try_post($node, '/trigger/' . 'B' x 43, '{}')->{status}, 404, 'and afterwards 404');
+
 # ---- one batch of several ----
 
 @answers = post_together('batch', 20, sub { '{}' });
