@@ -231,7 +231,7 @@ cp_webhook_list_pipeline_executions(PG_FUNCTION_ARGS)
 		cpw_json_get_text(cpw_json_get_container(filter, "succeededInStage"),
 						  "stageName");
 	scope = psprintf("executions of %s", page.pipeline);
-	page.before = cpw_page_token_read(request, "nextToken", scope);
+	page.before = cpw_page_token_read_id(request, "nextToken", scope);
 	count = cpw_executions_list(&page, &executions);
 
 	cpw_json_open_object(&answer, NULL);

@@ -41,7 +41,7 @@ review_webhooks(const char *pipeline, Jsonb *declaration)
 
 		cpw_definition_check_target(&definitions[i], declaration, &problems);
 		first = problems.items != NIL ? linitial(problems.items) : NULL;
-		cpw_webhooks_set_error(definitions[i].name,
+		cpw_webhooks_set_error(&definitions[i],
 							   first ? cpw_errors_name(first->exception) : NULL,
 							   first ? first->text : NULL);
 	}

@@ -10,8 +10,7 @@
  * that drips bytes never meets. Here a connection has one deadline at a time:
  * keepalive_timeout while it waits for a request's first line, then
  * request_timeout for the whole exchange (from the start for the first one).
- * Each list is kept in the order of its deadlines. A connection that is
- * overdue is shut down; libmicrohttpd then sees its end.
+ * A connection that is overdue is shut down; libmicrohttpd then sees its end.
  *
  * States of a request. A handler call after a resume looks just like the one
  * at the end of an empty body, so the state tells them apart.
@@ -26,20 +25,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "net/deadline.h"
 
 /* Connections taken from one listening socket a round. */
 #define ACCEPTS_PER_ROUND		64
-
-/* A body's buffer starts at its length, but not above this. */
-#define FIRST_BODY_CAPACITY		(64 * 1024)
-
-/*
- * What is read and thrown away of a body that turned out too large, so that
- * its sender gets to read the answer. Beyond it the connection is cut.
- */
-#define DISCARD_LIMIT			(4 * 1024 * 1024)
 
 enum RequestState
 {
@@ -54,20 +45,11 @@ enum RequestState
 
 typedef struct CpwConnection
 {
+	CpwDeadline deadline;		/* first: a deadline is its connection */
 	int			fd;
-	int64_t		deadline;		/* milliseconds of the monotonic clock */
-	struct DeadlineList *list;
-	struct CpwConnection *previous;
-	struct CpwConnection *next;
 	struct MHD_Connection *mhd;
 	bool		served;			/* it has had a whole exchange */
 } CpwConnection;
-
-typedef struct DeadlineList
-{
-	CpwConnection *first;		/* due next */
-	CpwConnection *last;
-} DeadlineList;
 
 typedef struct RequestList
 {
@@ -94,10 +76,10 @@ struct CpwListener
 	int			epoll_fd;		/* holds the daemons' own */
 	CpwListenerLimits limits;
 	int			connections;
-	size_t		buffered;
+	CpwBodyBudget budget;
 	bool		resumed;		/* libmicrohttpd has work that epoll won't tell */
-	DeadlineList exchanging;
-	DeadlineList idle;
+	CpwDeadlines exchanging;
+	CpwDeadlines idle;
 	RequestList arrived;
 	RequestList complete;
 	char		message[256];
@@ -106,58 +88,7 @@ struct CpwListener
 
 static void (*panic_function) (const char *message);
 
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* ---- lists ---- */
-
-static void
-deadline_remove(CpwConnection *connection)
-{
-	DeadlineList *list = connection->list;
-
-	if (list == NULL)
-		return;
-	if (connection->previous)
-		connection->previous->next = connection->next;
-	else
-		list->first = connection->next;
-	if (connection->next)
-		connection->next->previous = connection->previous;
-	else
-		list->last = connection->previous;
-	connection->list = NULL;
-}
-
-/* Deadlines of one list mostly come in order; after a reload they may not. */
-static void
-deadline_set(CpwConnection *connection, DeadlineList *list, int timeout)
-{
-	CpwConnection *before;
-
-	deadline_remove(connection);
-	connection->deadline = now_ms() + timeout;
-	before = list->last;
-	while (before && before->deadline > connection->deadline)
-		before = before->previous;
-	connection->list = list;
-	connection->previous = before;
-	connection->next = before ? before->next : list->first;
-	if (connection->next)
-		connection->next->previous = connection;
-	else
-		list->last = connection;
-	if (before)
-		before->next = connection;
-	else
-		list->first = connection;
-}
 
 static void
 request_append(RequestList *list, CpwRequest *request)
@@ -179,16 +110,6 @@ request_take_all(RequestList *list)
 
 /* ---- requests: from bytes to a CpwRequest ---- */
 
-static void
-body_free(CpwListener *listener, CpwRequest *request)
-{
-	free(request->body);
-	listener->buffered -= request->body_capacity;
-	request->body = NULL;
-	request->body_length = 0;
-	request->body_capacity = 0;
-}
-
 /* The request's first line is here; libmicrohttpd keeps what this returns. */
 static void *
 on_first_line(void *arg, const char *uri, struct MHD_Connection *mhd)
@@ -206,7 +127,7 @@ on_first_line(void *arg, const char *uri, struct MHD_Connection *mhd)
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	request->connection = info->socket_context;
 	if (request->connection != NULL && request->connection->served)
-		deadline_set(request->connection, &listener->exchanging,
+		cpw_deadline_set(&request->connection->deadline, &listener->exchanging,
 					 listener->limits.request_timeout);
 	return request;
 }
@@ -301,54 +222,17 @@ take_headers(CpwRequest *request, struct MHD_Connection *mhd)
 	return true;
 }
 
-static const CpwHeader *
-find_header(const CpwRequest *request, const char *name)
-{
-	size_t		length = strlen(name);
-
-	for (int i = 0; i < request->headers.count; i++)
-		if (request->headers.items[i].name_length == length &&
-			memcmp(request->headers.items[i].name, name, length) == 0)
-			return &request->headers.items[i];
-	return NULL;
-}
-
-/* Content-Length has been checked by libmicrohttpd: digits, in range. */
-static uint64_t
-parse_length(const CpwHeader *header)
-{
-	uint64_t	length = 0;
-
-	for (size_t i = 0; i < header->value_length; i++)
-	{
-		char		c = header->value[i];
-
-		if (c < '0' || c > '9' || length > UINT64_MAX / 10 - 1)
-			break;
-		length = length * 10 + (uint64_t) (c - '0');
-	}
-	return length;
-}
-
 /* The headers are here: hand the request to the owner. */
 static enum MHD_Result
 arrive(CpwListener *listener, CpwRequest *request,
 	   struct MHD_Connection *mhd, const char *method)
 {
 	const union MHD_ConnectionInfo *info;
-	const CpwHeader *length;
 
 	if (!take_headers(request, mhd))
 		return MHD_NO;
 	request->method = method;
-	length = find_header(request, "content-length");
-	if (length != NULL)
-	{
-		request->length_known = true;
-		request->content_length = parse_length(length);
-	}
-	request->has_body = request->content_length > 0 ||
-		find_header(request, "transfer-encoding") != NULL;
+	cpw_request_describe_body(request);
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	if (info != NULL && info->client_addr != NULL)
 		memcpy(&request->peer, info->client_addr,
@@ -357,87 +241,6 @@ arrive(CpwListener *listener, CpwRequest *request,
 	request->state = STATE_ARRIVED;
 	request_append(&listener->arrived, request);
 	MHD_suspend_connection(mhd);
-	return MHD_YES;
-}
-
-/* Makes room for length more bytes and a NUL, or refuses the request. */
-static bool
-body_reserve(CpwListener *listener, CpwRequest *request, size_t length)
-{
-	size_t		needed = request->body_length + length + 1;
-	size_t		capacity = request->body_capacity;
-	char	   *body;
-
-	if (needed - 1 > listener->limits.max_body_size)
-	{
-		request->refused = CPW_VERDICT_BODY_TOO_LARGE;
-		return false;
-	}
-	if (needed <= capacity)
-		return true;
-	if (capacity == 0 && request->content_length < FIRST_BODY_CAPACITY)
-		capacity = (size_t) request->content_length + 1;
-	else
-		capacity = capacity == 0 ? FIRST_BODY_CAPACITY : capacity * 2;
-	if (capacity > request->content_length + 1 && request->length_known)
-		capacity = (size_t) request->content_length + 1;
-	if (capacity < needed)
-		capacity = needed;
-	if (listener->buffered - request->body_capacity + capacity >
-		listener->limits.max_buffered ||
-		(body = realloc(request->body, capacity)) == NULL)
-	{
-		request->refused = CPW_VERDICT_UNAVAILABLE;
-		return false;
-	}
-	listener->buffered += capacity - request->body_capacity;
-	request->body = body;
-	request->body_capacity = capacity;
-	return true;
-}
-
-/*
- * Counts the values of a body once it is so long that it could hold too many:
- * an ordinary one is never looked at.
- */
-static bool
-values_in_bounds(const CpwListener *listener, CpwRequest *request,
-				 size_t before)
-{
-	size_t		limit = listener->limits.max_json_values;
-
-	if (!request->count_values || request->body_length <= limit)
-		return true;
-	if (before <= limit)
-		before = 0;
-	cpw_json_scan(&request->scan, request->body + before,
-				  request->body_length - before);
-	return request->scan.structural <= limit;
-}
-
-/* Takes the next bytes of a body, or throws them away. */
-static enum MHD_Result
-read_bytes(CpwListener *listener, CpwRequest *request,
-		   const char *bytes, size_t length)
-{
-	size_t		before = request->body_length;
-
-	if (request->refused == CPW_VERDICT_PENDING &&
-		body_reserve(listener, request, length))
-	{
-		memcpy(request->body + before, bytes, length);
-		request->body_length += length;
-		request->body[request->body_length] = '\0';
-		if (!values_in_bounds(listener, request, before))
-			request->refused = CPW_VERDICT_BODY_TOO_LARGE;
-	}
-	if (request->refused != CPW_VERDICT_PENDING)
-	{
-		body_free(listener, request);
-		request->discarded += length;
-		if (request->discarded > DISCARD_LIMIT)
-			return MHD_NO;
-	}
 	return MHD_YES;
 }
 
@@ -474,7 +277,7 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *url,
 {
 	CpwListener *listener = ((Daemon *) arg)->listener;
 	CpwRequest *request = *context;
-	enum MHD_Result result;
+	size_t		length;
 
 	(void) url;
 	(void) version;
@@ -490,9 +293,10 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *url,
 		case STATE_READING:
 			if (*upload_length > 0)
 			{
-				result = read_bytes(listener, request, upload, *upload_length);
+				length = *upload_length;
 				*upload_length = 0;
-				return result;
+				return cpw_request_append(request, &listener->budget, upload,
+										  length) ? MHD_YES : MHD_NO;
 			}
 			request->state = STATE_COMPLETE;
 			request_append(&listener->complete, request);
@@ -532,10 +336,10 @@ on_completed(void *arg, struct MHD_Connection *mhd, void **context,
 	if (request->connection != NULL)
 	{
 		request->connection->served = true;
-		deadline_set(request->connection, &listener->idle,
+		cpw_deadline_set(&request->connection->deadline, &listener->idle,
 					 listener->limits.keepalive_timeout);
 	}
-	body_free(listener, request);
+	cpw_request_free_body(request, &listener->budget);
 	free(request->header_memory);
 	free(request->answer);
 	free(request);
@@ -562,7 +366,7 @@ on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 		connection->mhd = mhd;
 		daemon->connections++;
 		listener->connections++;
-		deadline_set(connection, &listener->exchanging,
+		cpw_deadline_set(&connection->deadline, &listener->exchanging,
 					 listener->limits.request_timeout);
 		return;
 	}
@@ -570,7 +374,7 @@ on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 	if (connection == NULL)
 		return;
 	*context = NULL;
-	deadline_remove(connection);
+	cpw_deadline_clear(&connection->deadline);
 	daemon->connections--;
 	listener->connections--;
 	free(connection);
@@ -672,6 +476,15 @@ stop_replaced(CpwListener *listener)
 	}
 }
 
+static void
+take_limits(CpwListener *listener, const CpwListenerLimits *limits)
+{
+	listener->limits = *limits;
+	listener->budget.max_body_size = limits->max_body_size;
+	listener->budget.max_json_values = limits->max_json_values;
+	listener->budget.max_buffered = limits->max_buffered;
+}
+
 CpwListener *
 cpw_listener_create(const CpwListenerLimits *limits,
 					void (*panic) (const char *message))
@@ -680,7 +493,7 @@ cpw_listener_create(const CpwListenerLimits *limits,
 
 	if (listener == NULL)
 		return NULL;
-	listener->limits = *limits;
+	take_limits(listener, limits);
 	request_take_all(&listener->arrived);
 	request_take_all(&listener->complete);
 
@@ -701,7 +514,7 @@ cpw_listener_set_limits(CpwListener *listener, const CpwListenerLimits *limits)
 {
 	size_t		header_size = listener->limits.max_header_size;
 
-	listener->limits = *limits;
+	take_limits(listener, limits);
 	return limits->max_header_size == header_size || start_daemon(listener);
 }
 
@@ -738,24 +551,19 @@ cpw_listener_accept(CpwListener *listener, int listen_socket)
 
 /* Cuts the connections whose time is over. */
 static void
-end_overdue(DeadlineList *list, int64_t now)
+end_overdue(CpwDeadlines *deadlines)
 {
-	while (list->first != NULL && list->first->deadline <= now)
-	{
-		CpwConnection *connection = list->first;
+	CpwDeadline *overdue;
 
-		deadline_remove(connection);
-		shutdown(connection->fd, SHUT_RDWR);
-	}
+	while ((overdue = cpw_deadline_take_overdue(deadlines)) != NULL)
+		shutdown(((CpwConnection *) overdue)->fd, SHUT_RDWR);
 }
 
 void
 cpw_listener_run(CpwListener *listener)
 {
-	int64_t		now = now_ms();
-
-	end_overdue(&listener->exchanging, now);
-	end_overdue(&listener->idle, now);
+	end_overdue(&listener->exchanging);
+	end_overdue(&listener->idle);
 	listener->resumed = false;
 	for (Daemon *daemon = listener->daemons; daemon != NULL;
 		 daemon = daemon->next)
@@ -767,7 +575,8 @@ long
 cpw_listener_timeout(const CpwListener *listener)
 {
 	MHD_UNSIGNED_LONG_LONG timeout;
-	int64_t		due = INT64_MAX;
+	long		exchanging;
+	long		idle;
 
 	if (listener->resumed || listener->arrived.first || listener->complete.first)
 		return 0;
@@ -775,14 +584,10 @@ cpw_listener_timeout(const CpwListener *listener)
 		 daemon = daemon->next)
 		if (MHD_get_timeout(daemon->mhd, &timeout) == MHD_YES && timeout == 0)
 			return 0;
-	if (listener->exchanging.first)
-		due = listener->exchanging.first->deadline;
-	if (listener->idle.first && listener->idle.first->deadline < due)
-		due = listener->idle.first->deadline;
-	if (due == INT64_MAX)
-		return -1;
-	due -= now_ms();
-	return due < 0 ? 0 : (long) due + 1;
+	exchanging = cpw_deadline_timeout(&listener->exchanging);
+	idle = cpw_deadline_timeout(&listener->idle);
+	return exchanging < 0 || (idle >= 0 && idle < exchanging)
+		? idle : exchanging;
 }
 
 CpwRequest *
@@ -821,7 +626,7 @@ cpw_listener_answer(CpwListener *listener, CpwRequest *request, int status,
 {
 	bool		early = request->state == STATE_ARRIVED;
 
-	body_free(listener, request);
+	cpw_request_free_body(request, &listener->budget);
 	request->status = status;
 	request->allow = allow;
 	request->retry_after = retry_after;
@@ -842,7 +647,7 @@ cpw_listener_connections(const CpwListener *listener)
 size_t
 cpw_listener_buffered(const CpwListener *listener)
 {
-	return listener->buffered;
+	return listener->budget.buffered;
 }
 
 const char *

@@ -18,10 +18,7 @@
 #ifndef CPW_LISTENER_H
 #define CPW_LISTENER_H
 
-#include <sys/socket.h>
-
-#include "base/json_scan.h"
-#include "cp_webhook.h"
+#include "net/request.h"
 
 typedef struct CpwListener CpwListener;
 
@@ -36,49 +33,6 @@ typedef struct CpwListenerLimits
 	int			request_timeout;	/* a whole exchange */
 	int			keepalive_timeout;	/* between two */
 } CpwListenerLimits;
-
-/* More headers than these make a request "headers too large". */
-#define CPW_MAX_HEADERS		256
-
-typedef struct CpwRequest
-{
-	/* What came; valid until the request is answered. */
-	const char *method;
-	const char *target;			/* as it was sent, NUL-terminated */
-	CpwHeaders	headers;
-	size_t		header_size;	/* names, values and separators */
-	bool		has_nul;		/* a NUL byte in a header */
-	bool		has_body;
-	bool		length_known;	/* a Content-Length came */
-	uint64_t	content_length;
-	struct sockaddr_storage peer;
-	char	   *body;			/* NUL-terminated; NULL when empty */
-	size_t		body_length;
-
-	/*
-	 * Set where the body could not be taken: BODY_TOO_LARGE or UNAVAILABLE.
-	 * The rest of it was thrown away.
-	 */
-	CpwVerdict	refused;
-
-	/* The owner's. */
-	struct CpwRequest *next;	/* in a list that the owner took */
-	void	   *owner;
-
-	/* The listener's own. */
-	struct CpwConnection *connection;
-	int			state;
-	bool		count_values;
-	size_t		body_capacity;
-	size_t		discarded;
-	CpwJsonScan scan;
-	void	   *header_memory;
-	int			status;
-	const char *allow;
-	int			retry_after;
-	char	   *answer;
-	size_t		answer_length;
-} CpwRequest;
 
 /*
  * Makes a listener that listens nowhere yet. panic is called when

@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "compat.h"
+#include "miscadmin.h"
 #include "pg/declaration.h"
 #include "pg/json.h"
 #include "pg/shape.h"
@@ -23,6 +24,7 @@ seen_before(Names *names, const char *name)
 {
 	ListCell   *cell;
 
+	CHECK_FOR_INTERRUPTS();
 	foreach(cell, names->items)
 		if (strcmp(lfirst(cell), name) == 0)
 			return true;

@@ -220,8 +220,8 @@ make_message(const CpwProblems *problems, CpwException exception)
 }
 
 /*
- * A line a problem. Those of the exception that is raised stand in the message
- * already, so that their place is enough.
+ * A line a problem. A violation stands in the message with its place, so that
+ * the place is enough; a problem of another exception has its name.
  */
 static char *
 make_detail(const CpwProblems *problems, CpwException exception)
@@ -239,11 +239,14 @@ make_detail(const CpwProblems *problems, CpwException exception)
 			break;
 		if (count > 1)
 			appendStringInfoChar(&detail, '\n');
-		if (problem->exception == exception)
-			appendStringInfo(&detail, "At '%s'.", problem->place);
-		else
+		if (problem->exception != exception)
 			appendStringInfo(&detail, "At '%s' also: %s: %s.", problem->place,
 							 cpw_errors_name(problem->exception),
+							 problem->text);
+		else if (exception == CPW_VALIDATION)
+			appendStringInfo(&detail, "At '%s'.", problem->place);
+		else
+			appendStringInfo(&detail, "At '%s': %s.", problem->place,
 							 problem->text);
 	}
 	return detail.data;

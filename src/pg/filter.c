@@ -12,7 +12,9 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "pg/filter.h"
+#include "pg/shape.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
@@ -50,6 +52,103 @@ selects_truth(JsonPath *path)
 	}
 }
 
+static void check_variables(JsonPathItem *item);
+
+static void
+check_operands(JsonPathItem *item)
+{
+	JsonPathItem operand;
+
+	jspGetLeftArg(item, &operand);
+	check_variables(&operand);
+	jspGetRightArg(item, &operand);
+	check_variables(&operand);
+}
+
+static void
+check_subscripts(JsonPathItem *item)
+{
+	for (int i = 0; i < item->content.array.nelems; i++)
+	{
+		JsonPathItem from;
+		JsonPathItem to;
+		bool		is_range = jspGetArraySubscript(item, &from, &to, i);
+
+		check_variables(&from);
+		if (is_range)
+			check_variables(&to);
+	}
+}
+
+static void
+check_variable(JsonPathItem *item)
+{
+	int32		length;
+	char	   *name = jspGetString(item, &length);
+
+	if ((length == 7 && memcmp(name, "headers", 7) == 0) ||
+		(length == 5 && memcmp(name, "query", 5) == 0))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("could not find jsonpath variable \"%s\"",
+					pnstrdup(name, length))));
+}
+
+/*
+ * An unknown variable is an error of evaluation, even of a silent one, but only
+ * where evaluation reaches it: so the whole path is walked.
+ */
+static void
+check_variables(JsonPathItem *item)
+{
+	JsonPathItem part;
+
+	check_stack_depth();
+	switch (item->type)
+	{
+		case jpiVariable:
+			check_variable(item);
+			break;
+		case jpiAnd:
+		case jpiOr:
+		case jpiEqual:
+		case jpiNotEqual:
+		case jpiLess:
+		case jpiGreater:
+		case jpiLessOrEqual:
+		case jpiGreaterOrEqual:
+		case jpiAdd:
+		case jpiSub:
+		case jpiMul:
+		case jpiDiv:
+		case jpiMod:
+		case jpiStartsWith:
+			check_operands(item);
+			break;
+		case jpiNot:
+		case jpiIsUnknown:
+		case jpiExists:
+		case jpiPlus:
+		case jpiMinus:
+		case jpiFilter:
+			jspGetArg(item, &part);
+			check_variables(&part);
+			break;
+		case jpiLikeRegex:
+			jspInitByBuffer(&part, item->base, item->content.like_regex.expr);
+			check_variables(&part);
+			break;
+		case jpiIndexArray:
+			check_subscripts(item);
+			break;
+		default:
+			break;
+	}
+	if (jspGetNext(item, &part))
+		check_variables(&part);
+}
+
 /*
  * All that a path selects, as a jsonb array. The fmgr shortcuts are not used:
  * they raise an error of their own on a NULL result.
@@ -83,6 +182,7 @@ CpwFilter *
 cpw_filter_compile(const char *json_path, const char *match_equals)
 {
 	CpwFilter  *filter = palloc0(sizeof(CpwFilter));
+	JsonPathItem root;
 
 	filter->json_path = pstrdup(json_path);
 	filter->match_equals = match_equals ? pstrdup(match_equals) : NULL;
@@ -94,9 +194,9 @@ cpw_filter_compile(const char *json_path, const char *match_equals)
 	filter->uses_variables = strstr(json_path, "headers") != NULL ||
 		strstr(json_path, "query") != NULL;
 
-	/* An unknown variable is an error of evaluation, even a silent one. */
 	filter->no_variables = parse_constant("{\"headers\":{},\"query\":{}}");
-	select_values(filter->path, parse_constant("{}"), filter->no_variables);
+	jspInit(&root, filter->path);
+	check_variables(&root);
 	return filter;
 }
 
@@ -280,4 +380,17 @@ cpw_filter_expand(const char *match_equals, Jsonb *configuration,
 		p += length + 1;
 	}
 	return expanded.data;
+}
+
+bool
+cpw_filter_wants_secret(const char *match_equals)
+{
+	for (const char *p = match_equals; *p != '\0'; p++)
+	{
+		size_t		length = *p == '{' ? placeholder_length(p + 1) : 0;
+
+		if (length > 0 && cpw_shape_is_secret_key(p + 1, (int) length))
+			return true;
+	}
+	return false;
 }

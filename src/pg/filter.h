@@ -62,4 +62,7 @@ extern CpwFilterResult cpw_filter_evaluate(const CpwFilter *filter,
 extern char *cpw_filter_expand(const char *match_equals, Jsonb *configuration,
 							   char **missing_key);
 
+/* Whether a placeholder stands for a secret, which no reason may show. */
+extern bool cpw_filter_wants_secret(const char *match_equals);
+
 #endif							/* CPW_FILTER_H */

@@ -6,6 +6,7 @@
 
 #include "base/hex_base64.h"
 #include "compat.h"
+#include "mb/pg_wchar.h"
 #include "pg/errors.h"
 #include "pg/json.h"
 #include "pg/page_token.h"
@@ -44,6 +45,15 @@ cpw_page_token_make(const char *scope, const char *last)
 	return token;
 }
 
+_Noreturn static void
+raise_invalid(const char *member)
+{
+	cpw_errors_raise(CPW_INVALID_NEXT_TOKEN,
+					 psprintf("The value at '%s' was not given out by this list.", member),
+					 "Pass the token of the page before as it came, or leave it out to begin with the first page.",
+					 "the token is not valid");
+}
+
 char *
 cpw_page_token_read(JsonbContainer *request, const char *member,
 					const char *scope)
@@ -63,11 +73,35 @@ cpw_page_token_read(JsonbContainer *request, const char *member,
 
 		length -= HEADER_LENGTH;
 		write_header(header, scope, item, (size_t) length);
-		if (memcmp(header, bytes, HEADER_LENGTH) == 0)
+		if (memcmp(header, bytes, HEADER_LENGTH) == 0 &&
+			pg_verify_mbstr(PG_UTF8, item, (int) length, true))
 			return pnstrdup(item, (Size) length);
 	}
-	cpw_errors_raise(CPW_INVALID_NEXT_TOKEN,
-					 psprintf("The value at '%s' was not given out by this list.", member),
-					 "Pass the token of the page before as it came, or leave it out to begin with the first page.",
-					 "the token is not valid");
+	raise_invalid(member);
+}
+
+/* xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx in lower-case hex digits. */
+static bool
+is_uuid(const char *text)
+{
+	static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+	if (strlen(text) != strlen(shape))
+		return false;
+	for (size_t i = 0; i < strlen(shape); i++)
+		if (strchr(shape[i] == '-' ? "-" : "0123456789abcdef",
+				   text[i]) == NULL)
+			return false;
+	return true;
+}
+
+char *
+cpw_page_token_read_id(JsonbContainer *request, const char *member,
+					   const char *scope)
+{
+	char	   *item = cpw_page_token_read(request, member, scope);
+
+	if (*item != '\0' && !is_uuid(item))
+		raise_invalid(member);
+	return item;
 }

@@ -390,6 +390,7 @@ check_value(Walk *walk, const CpwShape *shape, JsonbValue *value)
 {
 	const TypeCheck *type = &type_checks[shape->type];
 
+	CHECK_FOR_INTERRUPTS();
 	check_stack_depth();
 	if (type->is_type(value))
 		type->check(walk, shape, value);

@@ -448,7 +448,7 @@ cpw_deliveries_make_partition(TimestampTz instant)
 	cpw_statement_run_utility(psprintf("CREATE UNIQUE INDEX %s_id ON"
 									   " cp_webhook.%s (id)", name, name));
 	cpw_statement_run_utility(psprintf("CREATE INDEX %s_webhook ON"
-									   " cp_webhook.%s (webhook_id, id)",
+									   " cp_webhook.%s (webhook_id, outcome, id)",
 									   name, name));
 	cpw_statement_run_utility(psprintf("ALTER TABLE cp_webhook.deliveries"
 									   " ATTACH PARTITION cp_webhook.%s"

@@ -46,14 +46,16 @@ static CpwStatement find_by_token = {
 	"SELECT e.id::pg_catalog.text, e.pipeline, e.version, e.status, e.reason," \
 	" e.trigger_type, e.trigger_detail, e.created_at, e.updated_at," \
 	" COALESCE(v.declaration ->> 'executionMode', 'SUPERSEDED')," \
-	" (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(" \
-	"           'name', r.value -> 'name', 'resolvedValue', r.value -> 'value')" \
+	" (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(" \
+	"           pg_catalog.jsonb_build_object('name', r.value -> 'name'," \
+	"             'resolvedValue', r.value -> 'value'))" \
 	"           ORDER BY r.ordinality)" \
 	"    FROM pg_catalog.jsonb_array_elements(e.request -> 'variables')" \
 	"         WITH ORDINALITY r)," \
-	" (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(" \
-	"           'actionName', r.value -> 'actionName'," \
-	"           'revisionId', r.value -> 'revisionValue')" \
+	" (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(" \
+	"           pg_catalog.jsonb_build_object(" \
+	"             'actionName', r.value -> 'actionName'," \
+	"             'revisionId', r.value -> 'revisionValue'))" \
 	"           ORDER BY r.ordinality)" \
 	"    FROM pg_catalog.jsonb_array_elements(e.request -> 'sourceRevisions')" \
 	"         WITH ORDINALITY r)" \

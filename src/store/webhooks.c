@@ -119,12 +119,13 @@ static CpwStatement of_pipeline = {
 
 static CpwStatement set_error = {
 	.sql = "UPDATE cp_webhook.webhook_definitions"
-	" SET error_code = $2, error_message = $3"
-	" WHERE name = $1 AND (error_code, error_message) IS DISTINCT FROM ($2, $3)"
+	" SET error_code = $3, error_message = $4"
+	" WHERE name = $1 AND pipeline = $2"
+	" AND (error_code, error_message) IS DISTINCT FROM ($3, $4)"
 	" AND (error_code IS NULL OR error_code IN " DEFINITION_ERRORS ")",
 	.expected = SPI_OK_UPDATE,
-	.parameters = 3,
-	.types = {TEXTOID, TEXTOID, TEXTOID},
+	.parameters = 4,
+	.types = {TEXTOID, TEXTOID, TEXTOID, TEXTOID},
 };
 
 bool
@@ -273,12 +274,13 @@ cpw_webhooks_of_pipeline(const char *pipeline, CpwDefinition **definitions)
 }
 
 void
-cpw_webhooks_set_error(const char *name, const char *code,
+cpw_webhooks_set_error(const CpwDefinition *definition, const char *code,
 					   const char *message)
 {
 	CpwArguments arguments = {0};
 
-	cpw_arguments_add_text(&arguments, name);
+	cpw_arguments_add_text(&arguments, definition->name);
+	cpw_arguments_add_text(&arguments, definition->pipeline);
 	cpw_arguments_add_text(&arguments, code);
 	cpw_arguments_add_text(&arguments, message);
 	cpw_arguments_execute(&set_error, &arguments);

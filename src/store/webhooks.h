@@ -67,9 +67,10 @@ extern int	cpw_webhooks_of_pipeline(const char *pipeline,
 
 /*
  * Sets or, with NULL, clears the error that a webhook's definition causes; one
- * of a registration stays.
+ * of a registration stays. Nothing happens when it targets another pipeline
+ * meanwhile.
  */
-extern void cpw_webhooks_set_error(const char *name, const char *code,
-								   const char *message);
+extern void cpw_webhooks_set_error(const CpwDefinition *definition,
+								   const char *code, const char *message);
 
 #endif							/* CPW_WEBHOOKS_H */

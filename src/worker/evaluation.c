@@ -217,7 +217,8 @@ filter(CpwItem *item)
 				if (wanted != NULL)
 					set_verdict(item, CPW_VERDICT_IGNORED,
 								psprintf("filter %d: %s is %s, wanted \"%s\"",
-										 i + 1, rule->json_path, found, wanted));
+										 i + 1, rule->json_path, found,
+										 webhook->shown[i]));
 				else
 					set_verdict(item, CPW_VERDICT_IGNORED,
 								psprintf("filter %d: %s is %s", i + 1,

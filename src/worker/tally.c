@@ -92,12 +92,6 @@ cpw_tally_add(const CpwDelivery *delivery)
 	}
 }
 
-void
-cpw_tally_add_rejected(const pg_uuid_t *webhook_id)
-{
-	get_dirty_entry(webhook_id)->counts.rejected++;
-}
-
 bool
 cpw_tally_admit_rejection(const pg_uuid_t *webhook_id)
 {

@@ -16,14 +16,8 @@
 #include "cp_webhook.h"
 #include "store/deliveries.h"
 
-/* Counts a committed delivery. */
+/* Counts a delivery that was decided, with a row or without. */
 extern void cpw_tally_add(const CpwDelivery *delivery);
-
-/*
- * Counts a delivery that was rejected without a row, because its webhook's
- * minute is full.
- */
-extern void cpw_tally_add_rejected(const pg_uuid_t *webhook_id);
 
 /*
  * Whether one more rejection of the webhook may be recorded in this minute

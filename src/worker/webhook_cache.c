@@ -159,6 +159,7 @@ compile_filters(const CpwRoute *route, CpwWebhook *webhook)
 
 	webhook->filters = palloc0(sizeof(CpwFilter *) * Max(count, 1));
 	webhook->wanted = palloc0(sizeof(char *) * Max(count, 1));
+	webhook->shown = palloc0(sizeof(char *) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
 		JsonbValue *rule = getIthJsonbValueFromContainer(rules, i);
@@ -174,6 +175,8 @@ compile_filters(const CpwRoute *route, CpwWebhook *webhook)
 		webhook->wanted[i] = cpw_filter_expand(filter->match_equals,
 											   route->action_configuration,
 											   &missing);
+		webhook->shown[i] = cpw_filter_wants_secret(filter->match_equals)
+			? filter->match_equals : webhook->wanted[i];
 		if (webhook->wanted[i] == NULL && webhook->broken == NULL)
 			webhook->broken =
 				psprintf("filter %d: action \"%s\" has no configuration \"%s\"",

@@ -32,6 +32,7 @@ typedef struct CpwWebhook
 	int			filter_count;
 	CpwFilter **filters;
 	char	  **wanted;			/* matchEquals with placeholders replaced */
+	const char **shown;			/* the same for a reason: without secrets */
 	bool		uses_variables;
 
 	/* Why no delivery can pass, as a reason; NULL: nothing is wrong. */

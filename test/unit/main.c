@@ -5,13 +5,25 @@
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "check.h"
 
-static int	passed_count;
-static int	failed_count;
+/*
+ * A check counts once, however many rows of a table, bits or splits it is put
+ * to, and it has failed where any of them failed.
+ */
+typedef struct Site
+{
+	const char *file;
+	int			line;
+	bool		failed;
+} Site;
+
+static Site sites[4096];
+static int	site_count;
 
 /* What guarded_room() gave out, newest first. */
 typedef struct Guarded
@@ -23,16 +35,28 @@ typedef struct Guarded
 
 static Guarded *guarded_list;
 
+static Site *
+find_site(const char *file, int line)
+{
+	for (int i = site_count - 1; i >= 0; i--)
+		if (sites[i].line == line && strcmp(sites[i].file, file) == 0)
+			return &sites[i];
+	if (site_count == COUNT_OF(sites))
+		abort();
+	sites[site_count].file = file;
+	sites[site_count].line = line;
+	return &sites[site_count++];
+}
+
 void
 check_record(bool passed, const char *file, int line,
 			 const char *what, const char *label)
 {
+	Site	   *site = find_site(file, line);
+
 	if (passed)
-	{
-		passed_count++;
 		return;
-	}
-	failed_count++;
+	site->failed = true;
 	printf("%s:%d: %s", file, line, what);
 	if (label != NULL)
 	{
@@ -122,12 +146,16 @@ main(void)
 		test_verdict,
 	};
 
+	int			failed = 0;
+
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; i < COUNT_OF(tests); i++)
 	{
 		tests[i] ();
 		guarded_release();
 	}
-	printf("unit: %d passed, %d failed\n", passed_count, failed_count);
-	return failed_count == 0 ? 0 : 1;
+	for (int i = 0; i < site_count; i++)
+		failed += sites[i].failed;
+	printf("unit: %d passed, %d failed\n", site_count - failed, failed);
+	return failed == 0 ? 0 : 1;
 }

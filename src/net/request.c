@@ -1,0 +1,145 @@
+/*
+ * request.c
+ *		One HTTP request as the listener holds it: the body's side.
+ */
+#include "net/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/headers.h"
+
+/* A body's buffer starts at its length, but not above this. */
+#define FIRST_CAPACITY		(64 * 1024)
+
+/*
+ * What is read and thrown away of a body that turned out too large, so that
+ * its sender gets to read the answer. Beyond it the connection is cut.
+ */
+#define DISCARD_LIMIT		(4 * 1024 * 1024)
+
+/* Content-Length has been checked by the library: digits, in range. */
+static uint64_t
+parse_length(const CpwHeader *header)
+{
+	uint64_t	length = 0;
+
+	for (size_t i = 0; i < header->value_length; i++)
+	{
+		char		c = header->value[i];
+
+		if (c < '0' || c > '9' || length > UINT64_MAX / 10 - 1)
+			break;
+		length = length * 10 + (uint64_t) (c - '0');
+	}
+	return length;
+}
+
+void
+cpw_request_describe_body(CpwRequest *request)
+{
+	const CpwHeader *length = cpw_headers_find(&request->headers,
+											   "content-length", NULL);
+
+	if (length != NULL)
+	{
+		request->length_known = true;
+		request->content_length = parse_length(length);
+	}
+	request->has_body = request->content_length > 0 ||
+		cpw_headers_find(&request->headers, "transfer-encoding", NULL) != NULL;
+}
+
+void
+cpw_request_free_body(CpwRequest *request, CpwBodyBudget *budget)
+{
+	free(request->body);
+	budget->buffered -= request->body_capacity;
+	request->body = NULL;
+	request->body_length = 0;
+	request->body_capacity = 0;
+}
+
+/* The capacity for needed bytes: what is announced, or ever twice as much. */
+static size_t
+choose_capacity(const CpwRequest *request, size_t needed)
+{
+	size_t		announced = (size_t) request->content_length + 1;
+	size_t		capacity = request->body_capacity * 2;
+
+	if (capacity == 0)
+		capacity = FIRST_CAPACITY;
+	if (request->length_known && capacity > announced)
+		capacity = announced;
+	return capacity < needed ? needed : capacity;
+}
+
+/* Makes room for length more bytes and a NUL, or refuses the request. */
+static bool
+reserve(CpwRequest *request, CpwBodyBudget *budget, size_t length)
+{
+	size_t		needed = request->body_length + length + 1;
+	size_t		capacity;
+	char	   *body;
+
+	if (needed - 1 > budget->max_body_size)
+	{
+		request->refused = CPW_VERDICT_BODY_TOO_LARGE;
+		return false;
+	}
+	if (needed <= request->body_capacity)
+		return true;
+	capacity = choose_capacity(request, needed);
+	if (budget->buffered - request->body_capacity + capacity >
+		budget->max_buffered ||
+		(body = realloc(request->body, capacity)) == NULL)
+	{
+		request->refused = CPW_VERDICT_UNAVAILABLE;
+		return false;
+	}
+	budget->buffered += capacity - request->body_capacity;
+	request->body = body;
+	request->body_capacity = capacity;
+	return true;
+}
+
+/*
+ * Counts the values of a body once it is so long that it could hold too many:
+ * an ordinary one is never looked at. before is how long it was.
+ */
+static bool
+values_in_bounds(CpwRequest *request, const CpwBodyBudget *budget,
+				 size_t before)
+{
+	size_t		limit = budget->max_json_values;
+
+	if (!request->count_values || request->body_length <= limit)
+		return true;
+	if (before <= limit)
+		before = 0;
+	cpw_json_scan(&request->scan, request->body + before,
+				  request->body_length - before);
+	return request->scan.structural <= limit;
+}
+
+bool
+cpw_request_append(CpwRequest *request, CpwBodyBudget *budget,
+				   const char *bytes, size_t length)
+{
+	size_t		before = request->body_length;
+
+	if (request->refused == CPW_VERDICT_PENDING &&
+		reserve(request, budget, length))
+	{
+		memcpy(request->body + before, bytes, length);
+		request->body_length += length;
+		request->body[request->body_length] = '\0';
+		if (!values_in_bounds(request, budget, before))
+			request->refused = CPW_VERDICT_BODY_TOO_LARGE;
+	}
+	if (request->refused == CPW_VERDICT_PENDING)
+		return true;
+	cpw_request_free_body(request, budget);
+	request->discarded += length;
+	return request->discarded <= DISCARD_LIMIT;
+}

@@ -1,0 +1,81 @@
+/*
+ * request.h
+ *		One HTTP request as the listener holds it: headers, body, answer.
+ *
+ * Bodies are bounded one by one and all together, while they come in. Memory
+ * is malloc's; what cannot be had makes a refused request, never an error.
+ */
+#ifndef CPW_REQUEST_H
+#define CPW_REQUEST_H
+
+#include <sys/socket.h>
+
+#include "base/json_scan.h"
+#include "cp_webhook.h"
+
+/* More headers than these make a request "headers too large". */
+#define CPW_MAX_HEADERS		256
+
+typedef struct CpwRequest
+{
+	/* What came; valid until the request is answered. */
+	const char *method;
+	const char *target;			/* as it was sent, NUL-terminated */
+	CpwHeaders	headers;
+	size_t		header_size;	/* names, values and separators */
+	bool		has_nul;		/* a NUL byte in a header */
+	bool		has_body;
+	bool		length_known;	/* a Content-Length came */
+	uint64_t	content_length;
+	struct sockaddr_storage peer;
+	char	   *body;			/* NUL-terminated; NULL when empty */
+	size_t		body_length;
+
+	/*
+	 * Set where the body could not be taken: BODY_TOO_LARGE or UNAVAILABLE.
+	 * The rest of it was thrown away.
+	 */
+	CpwVerdict	refused;
+
+	/* The owner's. */
+	struct CpwRequest *next;	/* in a list that the owner took */
+	void	   *owner;
+
+	/* The listener's own. */
+	struct CpwConnection *connection;
+	int			state;
+	bool		count_values;
+	size_t		body_capacity;
+	size_t		discarded;
+	CpwJsonScan scan;
+	void	   *header_memory;
+	int			status;
+	const char *allow;
+	int			retry_after;
+	char	   *answer;
+	size_t		answer_length;
+} CpwRequest;
+
+/* The bodies that a listener holds, and what they may be. */
+typedef struct CpwBodyBudget
+{
+	size_t		buffered;		/* bytes allocated for bodies */
+	size_t		max_buffered;
+	size_t		max_body_size;	/* of one */
+	size_t		max_json_values;	/* in one that is JSON */
+} CpwBodyBudget;
+
+/* Finds out from the headers whether a body comes, and how long it is. */
+extern void cpw_request_describe_body(CpwRequest *request);
+
+/*
+ * Takes the next bytes of a body. Where they do not fit the request becomes
+ * refused, and what still comes is thrown away; false when that is so much
+ * that the connection should be cut.
+ */
+extern bool cpw_request_append(CpwRequest *request, CpwBodyBudget *budget,
+							   const char *bytes, size_t length);
+
+extern void cpw_request_free_body(CpwRequest *request, CpwBodyBudget *budget);
+
+#endif							/* CPW_REQUEST_H */
