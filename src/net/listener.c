@@ -471,7 +471,7 @@ admits_peer(const CpwListener *listener, const struct sockaddr_storage *address)
 		limits->max_connections_per_ip || limits->is_exempt(address);
 }
 
-void
+bool
 cpw_listener_accept(CpwListener *listener, int listen_socket)
 {
 	for (int i = 0; i < ACCEPTS_PER_ROUND && cpw_listener_has_room(listener); i++)
@@ -482,7 +482,7 @@ cpw_listener_accept(CpwListener *listener, int listen_socket)
 								 &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0)
-			return;				/* none waits, or descriptors are short */
+			return false;		/* none waits, or descriptors are short */
 		if (!admits_peer(listener, &peer))
 		{
 			listener->refused++;
@@ -495,6 +495,7 @@ cpw_listener_accept(CpwListener *listener, int listen_socket)
 						   length);
 		listener->resumed = true;
 	}
+	return cpw_listener_has_room(listener);
 }
 
 /* Cuts the connections whose time is over. */

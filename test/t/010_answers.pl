@@ -417,7 +417,7 @@ is(value('SELECT count(*) FROM cp_webhook.executions') - $before, 1, 'there is o
 my $blocker = $connections[0];
 my $pid = worker_of($node, $blocker);
 my @batch;
-CpWebhook::poll('there are connections to the same receiver', sub {
+poll('there are connections to the same receiver', sub {
 	my $candidate = connect_to($node);
 
 	push @batch, $candidate if worker_of($node, $candidate) == $pid;
