@@ -138,12 +138,9 @@ copy_headers(CpwRequest *request, struct MHD_Connection *mhd,
 	/* ": " and the line's end */
 	request->header_size = layout->bytes + 4 * (size_t) layout->count;
 
-	/* Too many is too large, whatever their size and whatever they say. */
+	/* Too many is too large, whatever their size. */
 	if (layout->count > CPW_MAX_HEADERS)
-	{
 		request->header_size = SIZE_MAX;
-		request->closes = true;
-	}
 	return true;
 }
 
