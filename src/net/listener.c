@@ -29,6 +29,7 @@
 
 #include "net/certificate.h"
 #include "net/deadline.h"
+#include "net/hangup.h"
 #include "net/head.h"
 #include "net/linger.h"
 #include "net/peers.h"
@@ -60,6 +61,8 @@ enum RequestState
 typedef struct CpwConnection
 {
 	CpwDeadline deadline;		/* first: a deadline is its connection */
+	CpwHangup	hangup;
+	const CpwRequest *request;	/* whose exchange goes on */
 	int			fd;
 	struct MHD_Connection *mhd;
 	bool		served;			/* it has had a whole exchange */
@@ -96,6 +99,7 @@ struct CpwListener
 	CpwDeadlines exchanging;
 	CpwDeadlines idle;
 	CpwLingering lingering;
+	CpwHangups	hangups;
 	CpwRequestList arrived;
 	CpwRequestList complete;
 	char		message[256];
@@ -120,7 +124,10 @@ on_first_line(void *arg, const char *uri, struct MHD_Connection *mhd)
 	listener->progressed = true;
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	request->connection = info->socket_context;
-	if (request->connection != NULL && request->connection->served)
+	if (request->connection == NULL)
+		return request;
+	request->connection->request = request;
+	if (request->connection->served)
 		cpw_deadline_set(&request->connection->deadline, &listener->exchanging,
 					 listener->limits.request_timeout);
 	return request;
@@ -243,6 +250,7 @@ on_completed(void *arg, struct MHD_Connection *mhd, void **context,
 	{
 		if (request->lingers)
 			cpw_linger_add(&listener->lingering, request->connection->fd);
+		request->connection->request = NULL;
 		request->connection->served = true;
 		cpw_deadline_set(&request->connection->deadline, &listener->idle,
 					 listener->limits.keepalive_timeout);
@@ -272,6 +280,8 @@ on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 		if (connection == NULL)
 			return;
 		connection->fd = info->connect_fd;
+		cpw_hangup_watch(&listener->hangups, &connection->hangup,
+						 info->connect_fd);
 		connection->mhd = mhd;
 		daemon->connections++;
 		listener->connections++;
@@ -286,6 +296,7 @@ on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 	if (connection == NULL)
 		return;
 	*context = NULL;
+	cpw_hangup_forget(&listener->hangups, &connection->hangup);
 	cpw_deadline_clear(&connection->deadline);
 	if (connection->counted)
 		cpw_peers_remove(&listener->peers, &connection->peer);
@@ -426,8 +437,13 @@ cpw_listener_create(const CpwListenerLimits *limits,
 	MHD_set_panic_func(on_panic, NULL);
 	listener->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	listener->lingering.epoll_fd = listener->epoll_fd;
-	if (listener->epoll_fd >= 0 && start_daemon(listener))
-		return listener;
+	if (listener->epoll_fd >= 0 &&
+		cpw_hangups_init(&listener->hangups, listener->epoll_fd))
+	{
+		if (start_daemon(listener))
+			return listener;
+		cpw_hangups_end(&listener->hangups);
+	}
 	if (listener->epoll_fd >= 0)
 		close(listener->epoll_fd);
 	free(listener);
@@ -508,6 +524,18 @@ end_overdue(CpwDeadlines *deadlines)
 		shutdown(((CpwConnection *) overdue)->fd, SHUT_RDWR);
 }
 
+/* Whether the connection of a hangup can only go on with more bytes. */
+static bool
+waits_for_bytes(const CpwHangup *hangup)
+{
+	const CpwConnection *connection = (const CpwConnection *)
+		((const char *) hangup - offsetof(CpwConnection, hangup));
+	const CpwRequest *request = connection->request;
+
+	return request == NULL || request->state == STATE_NEW ||
+		request->state == STATE_READING;
+}
+
 void
 cpw_listener_run(CpwListener *listener)
 {
@@ -520,6 +548,7 @@ cpw_listener_run(CpwListener *listener)
 	listener->futile = listener->progressed ? 0 : listener->futile + 1;
 	listener->progressed = false;
 	stop_replaced(listener);
+	cpw_hangups_run(&listener->hangups, waits_for_bytes);
 	cpw_linger_run(&listener->lingering);
 }
 
@@ -544,7 +573,8 @@ cpw_listener_timeout(const CpwListener *listener)
 {
 	MHD_UNSIGNED_LONG_LONG timeout;
 	const CpwDeadlines *const lists[] = {
-		&listener->exchanging, &listener->idle, &listener->lingering.sockets,
+		&listener->exchanging, &listener->idle, &listener->hangups.checks,
+		&listener->lingering.sockets,
 	};
 	long		first = -1;
 

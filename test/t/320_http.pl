@@ -451,6 +451,31 @@ foreach my $case ([ 'a body that is too large', "Content-Length: 5000000\r\n", 4
 check('100-continue and the body at once', post_of("Expect: 100-continue\r\nContent-Length: 2\r\n", '{}'), answers => [200], then => 'open');
 
 # ---------------------------------------------------------------------------
+note 'clients that end in the middle';
+
+# libmicrohttpd misses an end that comes together with the last bytes: often,
+# not always. Each must end long before request_timeout.
+foreach my $bytes ('GET', "POST $open HTTP/1.1\r\nHost: x\r\n", post_of("Content-Length: 100\r\n", '{}'), chunked("2\r\n{}\r\n"), chunked("2\r\n{}\r\n0\r\nX: y\r\n"))
+{
+	my @ending = map { connect_to($node) } 1 .. 20;
+	my $ended = 0;
+
+	foreach my $one (@ending)
+	{
+		$one->send_text($bytes);
+		$one->finish_sending;
+	}
+	$ended += $_->is_readable(10) && $_->wait_for_end eq '' foreach @ending;
+	is($ended, 20, 'none is kept that ended behind ' . length($bytes) . ' bytes');
+}
+$connection = connect_to($node);
+$connection->send_text(post_of("Content-Length: 2\r\n", '{}') x 3);
+$connection->finish_sending;
+is($connection->read_answer->{json}{status}, 'triggered', 'what came whole is answered') foreach 1 .. 3;
+is($connection->wait_for_end, '', 'and then the connection ends');
+$expected_triggers += 3;
+
+# ---------------------------------------------------------------------------
 note 'and after all that';
 
 is($sql->query_safe("SELECT count(*) FROM cp_webhook.deliveries WHERE webhook = 'canary'"), 0, 'no byte was taken for a request that was none');
