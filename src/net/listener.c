@@ -44,6 +44,9 @@
 #define FUTILE_ROUNDS			8
 #define MAX_PAUSE_MS			50
 
+/* A time-out of libmicrohttpd's that every deadline of ours comes before. */
+#define NEVER_MET_SECONDS		(30u * 24 * 3600)
+
 /* GnuTLS's words for TLS 1.2 and 1.3 with its usual choice of ciphers. */
 #define TLS_PRIORITIES			"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
@@ -193,6 +196,8 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *url,
 	listener->progressed = true;
 	if (request == NULL || request->connection == NULL)
 		return MHD_NO;
+	if (request->state != STATE_NEW && request->state != STATE_READING)
+		MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
 	switch (request->state)
 	{
 		case STATE_NEW:
@@ -606,11 +611,22 @@ cpw_listener_take_complete(CpwListener *listener)
 	return cpw_request_list_take(&listener->complete);
 }
 
-/* libmicrohttpd does not tell epoll of a resumed connection. */
+/*
+ * libmicrohttpd does not tell epoll of a resumed connection.
+ *
+ * It reads from such a connection before it goes on with what it has read, and
+ * where the client has shut down its side meanwhile, which it may, that ends
+ * the exchange: a whole request would be lost, or the answer of one that is
+ * committed. Connections with a time-out of their own are looked at before any
+ * are read from: so it has one, until the handler is called.
+ */
 static void
 resume(CpwListener *listener, CpwRequest *request)
 {
 	listener->resumed = true;
+	MHD_set_connection_option(request->connection->mhd,
+							  MHD_CONNECTION_OPTION_TIMEOUT,
+							  NEVER_MET_SECONDS);
 	MHD_resume_connection(request->connection->mhd);
 }
 

@@ -295,13 +295,31 @@ foreach my $bytes ('GET', "POST $open HTTP/1.1\r\nHost: x\r\n", post_of("Content
 	$ended += $_->is_readable(10) && $_->wait_for_end eq '' foreach @ending;
 	is($ended, 20, 'none is kept that ended behind ' . length($bytes) . ' bytes');
 }
-my $connection = connect_to($node);
-$connection->send_text(post_of("Content-Length: 2\r\n", '{}'));
-$connection->finish_sending;
-my $answer = $connection->read_answer;
-is($answer && $answer->{json}{status}, 'triggered', 'what came whole is answered');
-is($connection->wait_for_end, '', 'and then the connection ends');
-$expected_triggers++;
+
+# RFC 9112, 9.6: a client may end its side and still wait for the answer.
+foreach my $request (post_of("Content-Length: 2\r\n", '{}'), chunked("2\r\n{}\r\n0\r\n\r\n"), $health, get_of($unknown), post_of("Content-Length: 100000\r\n", ' ' x 99998 . '{}'))
+{
+	my @ending = map { connect_to($node) } 1 .. 20;
+	my $answered = 0;
+
+	foreach my $one (@ending)
+	{
+		$one->send_text($request);
+		$one->finish_sending;
+	}
+	foreach my $one (@ending)
+	{
+		my $answer = $one->read_answer;
+		my $status = $answer ? $answer->{json}{status} // $answer->{json}{error} : 'none';
+
+		$answered++ if $status =~ /^(triggered|ok|not_found)$/;
+		$expected_triggers++ if $status eq 'triggered';
+		$one->wait_for_end;
+	}
+	is($answered, 20, 'a client that has ended its side gets the answer to ' . substr $request, 0, index $request, ' ');
+}
+is(triggered(), $expected_triggers, 'and what was answered so is recorded, no more');
+my $connection;
 
 # ---------------------------------------------------------------------------
 note 'chunks (RFC 9112, 7.1)';
