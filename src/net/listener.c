@@ -519,14 +519,24 @@ cpw_listener_accept(CpwListener *listener, int listen_socket)
 	return cpw_listener_has_room(listener);
 }
 
-/* Cuts the connections whose time is over. */
+/*
+ * Cuts the connections whose time is over. libmicrohttpd sees at once that a
+ * socket was shut down, but where it does not watch the socket because its
+ * buffer is full it never does: there its own time-out ends the connection.
+ */
 static void
 end_overdue(CpwDeadlines *deadlines)
 {
 	CpwDeadline *overdue;
 
 	while ((overdue = cpw_deadline_take_overdue(deadlines)) != NULL)
-		shutdown(((CpwConnection *) overdue)->fd, SHUT_RDWR);
+	{
+		CpwConnection *connection = (CpwConnection *) overdue;
+
+		shutdown(connection->fd, SHUT_RDWR);
+		MHD_set_connection_option(connection->mhd,
+								  MHD_CONNECTION_OPTION_TIMEOUT, 1u);
+	}
 }
 
 /* Whether the connection of a hangup can only go on with more bytes. */

@@ -232,6 +232,14 @@ foreach my $handle (@drip)
 	cmp_ok($last, '<', $timeout + 3, "the last after $last s");
 }
 
+# A line between two chunks that fills libmicrohttpd's buffer: it neither reads
+# on nor looks at the socket any more.
+ok($node->poll_query_until('postgres', 'SELECT sum(connections) = 0 FROM cp_webhook.stats()'), 'none is left');
+my @stuck = map { connect_to($node) } 1 .. 50;
+$_->send_text(request_text(POST => $path, chunks => ['{}']) =~ s/2\r\n.*/'2;' . 'x' x 100_000/ser) foreach @stuck;
+is(scalar(grep { $_->wait_for_end eq '' } @stuck), 50, 'endless lines between chunks are cut');
+ok($node->poll_query_until('postgres', 'SELECT sum(connections) = 0 FROM cp_webhook.stats()'), 'none of them is left either');
+
 # ---------------------------------------------------------------------------
 note 'as many as there may be';
 
