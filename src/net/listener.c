@@ -530,7 +530,7 @@ cpw_listener_has_room(const CpwListener *listener)
 	return listener->connections < listener->limits.max_connections;
 }
 
-void
+bool
 cpw_listener_accept(CpwListener *listener, int listen_socket)
 {
 	for (int i = 0; i < ACCEPTS_PER_ROUND && cpw_listener_has_room(listener); i++)
@@ -541,12 +541,13 @@ cpw_listener_accept(CpwListener *listener, int listen_socket)
 								 &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0)
-			return;				/* none waits, or descriptors are short */
+			return false;		/* none waits, or descriptors are short */
 		/* It closes the socket when it cannot take it. */
 		MHD_add_connection(listener->daemons->mhd, fd, (struct sockaddr *) &peer,
 						   length);
 		listener->resumed = true;
 	}
+	return cpw_listener_has_room(listener);
 }
 
 /* Cuts the connections whose time is over. */

@@ -109,20 +109,12 @@ overlap(const char *one, size_t length, const char *other)
 }
 
 /*
- * Whether a receiver of this server, the own one included, listens there: then
+ * Whether a receiver of this server, this one included, listens there: then
  * the address isn't free, and nobody else's. Under the lock.
  */
 static bool
-is_ours(const CpwEndpoints *own, const CpwShared *shared, const char *address)
+is_ours(const CpwShared *shared, const char *address)
 {
-	for (int i = 0; i < own->count; i++)
-	{
-		char		text[CPW_SOCKET_TEXT_SIZE];
-
-		cpw_socket_describe(&open_addresses[i], text);
-		if (own->sockets[i] >= 0 && overlap(text, strlen(text), address))
-			return true;
-	}
 	for (int i = 0; i < shared->workers; i++)
 	{
 		const CpwWorkerSlot *slot = &shared->slots[i];
@@ -142,9 +134,18 @@ is_ours(const CpwEndpoints *own, const CpwShared *shared, const char *address)
 	return false;
 }
 
+/* Notes in the slot that an address is listened on. Under the lock. */
+static void
+note_listening(CpwWorkerSlot *slot, const char *text)
+{
+	if (slot->listening[0] != '\0')
+		strlcat(slot->listening, ", ", sizeof(slot->listening));
+	strlcat(slot->listening, text, sizeof(slot->listening));
+}
+
 static int
-open_one(const CpwSocketAddress *address, const CpwEndpoints *old,
-		 CpwShared *shared, CpwWorkerSlot *slot)
+open_one(const CpwSocketAddress *address, CpwShared *shared,
+		 CpwWorkerSlot *slot)
 {
 	char		text[CPW_SOCKET_TEXT_SIZE];
 	int			fd = -1;
@@ -157,15 +158,11 @@ open_one(const CpwSocketAddress *address, const CpwEndpoints *old,
 		return -1;
 	}
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	if (is_ours(old, shared, text) || cpw_socket_is_free(address))
+	if (is_ours(shared, text) || cpw_socket_is_free(address))
 		fd = cpw_socket_listen(address, BACKLOG);
 	saved_errno = errno;
 	if (fd >= 0)
-	{
-		if (slot->listening[0] != '\0')
-			strlcat(slot->listening, ", ", sizeof(slot->listening));
-		strlcat(slot->listening, text, sizeof(slot->listening));
-	}
+		note_listening(slot, text);
 	LWLockRelease(shared->lock);
 	if (fd >= 0)
 		return fd;
@@ -182,53 +179,64 @@ open_one(const CpwSocketAddress *address, const CpwEndpoints *old,
 	return -1;
 }
 
+/*
+ * Closes the sockets that are not wanted any more; sockets[i] is left as the
+ * one of the i-th address wanted, or -1. It comes before opening: an address
+ * that is part of a new one ("*") would be in its way.
+ */
+static void
+keep_wanted(const CpwEndpoints *old, const Wanted *wanted, int *sockets,
+			CpwShared *shared, CpwWorkerSlot *slot)
+{
+	bool		keeps[CPW_MAX_LISTEN_SOCKETS] = {false};
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	slot->listening[0] = '\0';
+	for (int i = 0; i < wanted->count; i++)
+	{
+		int			open = find_open(old, &wanted->addresses[i]);
+		char		text[CPW_SOCKET_TEXT_SIZE];
+
+		sockets[i] = -1;
+		if (open < 0)
+			continue;
+		sockets[i] = old->sockets[open];
+		keeps[open] = true;
+		cpw_socket_describe(&wanted->addresses[i], text);
+		note_listening(slot, text);
+	}
+	LWLockRelease(shared->lock);
+	for (int i = 0; i < old->count; i++)
+	{
+		if (keeps[i])
+			continue;
+		close(old->sockets[i]);
+		ReleaseExternalFD();
+	}
+}
+
 bool
 cpw_endpoints_open(CpwEndpoints *endpoints, CpwShared *shared,
 				   CpwWorkerSlot *slot)
 {
-	CpwEndpoints old = *endpoints;
+	int			sockets[CPW_MAX_LISTEN_SOCKETS];
 	CpwSocketAddress kept[CPW_MAX_LISTEN_SOCKETS];
 	Wanted		wanted;
 	bool		complete = resolve(&wanted, shared, slot);
 
+	keep_wanted(endpoints, &wanted, sockets, shared, slot);
 	endpoints->count = 0;
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	slot->listening[0] = '\0';
-	LWLockRelease(shared->lock);
 	for (int i = 0; i < wanted.count; i++)
 	{
-		int			open = find_open(&old, &wanted.addresses[i]);
-		int			fd;
-
-		if (open >= 0)
-		{
-			char		text[CPW_SOCKET_TEXT_SIZE];
-
-			fd = old.sockets[open];
-			old.sockets[open] = -1;
-			cpw_socket_describe(&wanted.addresses[i], text);
-			LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-			if (slot->listening[0] != '\0')
-				strlcat(slot->listening, ", ", sizeof(slot->listening));
-			strlcat(slot->listening, text, sizeof(slot->listening));
-			LWLockRelease(shared->lock);
-		}
-		else
-			fd = open_one(&wanted.addresses[i], &old, shared, slot);
-		if (fd < 0)
+		if (sockets[i] < 0)
+			sockets[i] = open_one(&wanted.addresses[i], shared, slot);
+		if (sockets[i] < 0)
 		{
 			complete = false;
 			continue;
 		}
 		kept[endpoints->count] = wanted.addresses[i];
-		endpoints->sockets[endpoints->count++] = fd;
-	}
-	for (int i = 0; i < old.count; i++)
-	{
-		if (old.sockets[i] < 0)
-			continue;
-		close(old.sockets[i]);
-		ReleaseExternalFD();
+		endpoints->sockets[endpoints->count++] = sockets[i];
 	}
 	memcpy(open_addresses, kept, sizeof(kept[0]) * endpoints->count);
 	return complete;

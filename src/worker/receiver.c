@@ -101,15 +101,21 @@ static void
 connect_to_database(void)
 {
 	bool		failed;
+	TimestampTz until;
+	long		pause;
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	failed = slot->connecting;
 	slot->connecting = true;
 	LWLockRelease(shared->lock);
-	if (failed)
+	/* The latch is set at a process's start, and by signals. */
+	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+										failed ? CONNECT_PAUSE_MS : 0);
+	while ((pause = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+													until)) > 0)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 CONNECT_PAUSE_MS, wait_event);
+						 pause, wait_event);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -212,6 +218,15 @@ listen_now(void)
 	rebuild_wait_set();
 }
 
+/* Connections that wait in a socket's queue would be lost with the socket. */
+static void
+accept_queued(void)
+{
+	for (int i = 0; i < endpoints.count; i++)
+		while (cpw_listener_accept(listener, endpoints.sockets[i]))
+			 /* there may be more */ ;
+}
+
 static void
 reload(void)
 {
@@ -231,6 +246,7 @@ reload(void)
 		strcmp(addresses, cpw_setting_listen_addresses) != 0)
 	{
 		listen_pause = FIRST_LISTEN_PAUSE_MS;
+		accept_queued();
 		listen_now();
 	}
 	rebuild_wait_set();
@@ -284,7 +300,7 @@ wait_and_accept(long timeout)
 		if (events[i].events & WL_LATCH_SET)
 			ResetLatch(MyLatch);
 		else if (events[i].user_data != NULL)
-			cpw_listener_accept(listener, *(int *) events[i].user_data);
+			(void) cpw_listener_accept(listener, *(int *) events[i].user_data);
 	}
 }
 
@@ -355,8 +371,10 @@ cp_webhook_receiver_main(Datum number)
 	BackgroundWorkerUnblockSignals();
 	loop = AllocSetContextCreate(TopMemoryContext, "cp_webhook main",
 								 ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(loop);
 	prepare(DatumGetInt32(number));
+
+	/* Only now: connecting ends a transaction, and leaves another current. */
+	MemoryContextSwitchTo(loop);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	for (;;)
 	{
