@@ -377,8 +377,10 @@ cp_webhook_receiver_main(Datum number)
 	BackgroundWorkerUnblockSignals();
 	loop = AllocSetContextCreate(TopMemoryContext, "cp_webhook main",
 								 ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(loop);
 	prepare(DatumGetInt32(number));
+
+	/* Only now: connecting ends a transaction, and leaves another current. */
+	MemoryContextSwitchTo(loop);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	for (;;)
 	{

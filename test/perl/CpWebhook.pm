@@ -40,7 +40,7 @@ our @EXPORT = qw(
   start_receivers wait_until_listening port_of set_settings
   call try_call json_of create_pipeline update_pipeline put_webhook
   webhook_request sign post connect_to request_text
-  worker_pids worker_of connect_to_each poll log_since log_position
+  worker_pids worker_of holds_connection wait_until_read connect_to_each poll log_since log_position
   listen_for_notifications take_notifications count_notifications
 );
 
@@ -124,10 +124,10 @@ sub port_of
 
 =head2 set_settings(node, name => value, ...)
 
-Changes cp_webhook settings (names without the prefix; undef resets) by ALTER
-SYSTEM and a reload, and waits until every receiver has taken them over. A
-receiver does not tell: so each call also adds another loopback address to
-listen_addresses, and the new socket is waited for.
+Changes cp_webhook settings (names without the prefix; undef: to what the node
+was made with) by ALTER SYSTEM and a reload, and waits until every receiver has
+taken them over. A receiver does not tell: so each call also adds another
+loopback address to listen_addresses, and the new socket is waited for.
 
 =cut
 
@@ -181,7 +181,7 @@ sub _wait_for_listeners
 }
 
 # The TCP sockets of this machine: inode, state, local (IPv4 only), local_port,
-# remote_port.
+# remote_port, queued (bytes wait in it).
 sub _tcp_sockets
 {
 	my @sockets;
@@ -192,12 +192,13 @@ sub _tcp_sockets
 		<$table>;
 		while (my $line = <$table>)
 		{
-			my (undef, $local, $remote, $state, @rest) = split ' ', $line;
+			my (undef, $local, $remote, $state, $queues, @rest) = split ' ', $line;
 			my ($address, $port) = split /:/, $local;
 
 			push @sockets, {
-				inode => $rest[5],
+				inode => $rest[4],
 				state => $state,
+				queued => $queues ne '00000000:00000000',
 				local => length $address == 8
 				  ? join('.', reverse map { hex } $address =~ /../g) : '',
 				local_port => hex $port,
@@ -242,21 +243,51 @@ is, the kernel decides.
 sub worker_of
 {
 	my ($node, $connection) = @_;
-	my $client_port = $connection->{socket}->sockport;
-	my $found;
 
-	poll("a receiver accepts a connection", sub {
-		my ($inode) = map { $_->{inode} } grep {
-			$_->{local_port} == port_of($node)
-			  && $_->{remote_port} == $client_port
-		} _tcp_sockets();
-
-		return unless $inode;
-		($found) = grep { grep { $_ == $inode } _socket_inodes($_) }
+	return poll("a receiver accepts a connection", sub {
+		my ($found) = grep { holds_connection($node, $_, $connection) }
 		  worker_pids($node);
+
 		return $found;
 	});
-	return $found;
+}
+
+=head2 holds_connection(node, pid, connection)
+
+Whether that receiver has the connection open, whatever the client sees of it.
+
+=cut
+
+sub holds_connection
+{
+	my ($node, $pid, $connection) = @_;
+	my ($server_port, $client_port) = map { $connection->{$_} } qw(server_port client_port);
+	my %inodes = map { $_->{inode} => 1 } grep {
+		$_->{local_port} == $server_port && $_->{remote_port} == $client_port
+	} _tcp_sockets();
+
+	return scalar grep { $inodes{$_} } _socket_inodes($pid);
+}
+
+=head2 wait_until_read(connection)
+
+Waits until the receiver has read all that was sent.
+
+=cut
+
+sub wait_until_read
+{
+	my ($connection) = @_;
+	my @ports = map { $connection->{$_} } qw(server_port client_port);
+
+	poll('all that was sent is read', sub {
+		return !grep {
+			my $pair = join ' ', @$_{qw(local_port remote_port)};
+
+			$_->{queued} && ($pair eq "@ports" || $pair eq join ' ', reverse @ports)
+		} _tcp_sockets();
+	});
+	return;
 }
 
 =head2 connect_to_each(node)
@@ -268,28 +299,33 @@ Connections, one to each receiver of the node.
 sub connect_to_each
 {
 	my ($node) = @_;
-	my $workers = scalar worker_pids($node);
+	my @pids = worker_pids($node);
 	my %connections;
 
-	poll("connections to $workers receivers", sub {
+	poll('there is a connection to each of ' . scalar(@pids) . ' receivers', sub {
 		my $connection = connect_to($node);
+		my $pid = poll('a receiver accepts a connection', sub {
+			my ($found) = grep { holds_connection($node, $_, $connection) } @pids;
 
-		$connections{ worker_of($node, $connection) } //= $connection;
-		return $workers == keys %connections;
-	});
+			return $found;
+		});
+
+		$connections{$pid} //= $connection;
+		return @pids == keys %connections;
+	}, 0);
 	return map { $connections{$_} } sort keys %connections;
 }
 
-=head2 poll(what, code)
+=head2 poll(what, code, pause)
 
 Calls the code until it returns something true, and returns that; dies when the
-time is over.
+time is over. The pause between two calls is 0.02 seconds by default.
 
 =cut
 
 sub poll
 {
-	my ($what, $code) = @_;
+	my ($what, $code, $pause) = @_;
 	my $end = time + $timeout;
 
 	while (1)
@@ -298,7 +334,7 @@ sub poll
 
 		return $result if $result;
 		die "timed out waiting until $what\n" if time > $end;
-		sleep 0.02;
+		sleep($pause // 0.02);
 	}
 }
 
@@ -466,14 +502,14 @@ body, json (the body as Perl data, or undef), version.
 
 One POST on a connection of its own; returns its answer, undef when the
 connection was closed without one. Bodies are bytes. Options: those of
-request_text(), and host (default 127.0.0.1).
+request_text() and connect_to().
 
 =cut
 
 sub post
 {
 	my ($node, $path, $body, %options) = @_;
-	my $connection = connect_to($node, host => delete $options{host});
+	my $connection = connect_to($node, %options);
 
 	return $connection->request(POST => $path, body => $body, %options);
 }
@@ -525,10 +561,10 @@ sub request_text
 	return $text . "\r\n" . ($body // '');
 }
 
-=head2 connect_to(node, host => address, port => number)
+=head2 connect_to(node, host => address, port => number, from => address)
 
-A connection to a receiver, by default to 127.0.0.1: an object with the methods
-that follow. It is closed when it goes out of scope.
+A connection to a receiver, by default to 127.0.0.1, from that address: an
+object with the methods that follow. It is closed when it goes out of scope.
 
 =cut
 
@@ -536,7 +572,7 @@ sub connect_to
 {
 	my ($node, %options) = @_;
 	return CpWebhook::Connection->new($options{host} // '127.0.0.1',
-		$options{port} // port_of($node));
+		$options{port} // port_of($node), $options{from});
 }
 
 package CpWebhook::Connection;
@@ -548,12 +584,15 @@ use Time::HiRes qw(time);
 
 sub new
 {
-	my ($class, $host, $port) = @_;
+	my ($class, $host, $port, $from) = @_;
 	local $@;
 	my $socket = IO::Socket::IP->new(PeerHost => $host, PeerPort => $port,
-		Proto => 'tcp') or die "could not connect to $host port $port: $!\n";
+		Proto => 'tcp', $from ? (LocalHost => $from) : ()) or die "could not connect to $host port $port: $!\n";
 
-	return bless { socket => $socket, buffer => '' }, $class;
+	return bless {
+		socket => $socket, buffer => '',
+		server_port => $socket->peerport, client_port => $socket->sockport
+	}, $class;
 }
 
 =head3 $connection->request(method, path, %options)
@@ -617,7 +656,7 @@ sub read_answer
 
 	until ($self->{buffer} =~ /\r\n\r\n/)
 	{
-		return unless $self->_fill;
+		return undef unless $self->_fill;
 	}
 	$self->{buffer} =~ s/^(.*?)\r\n\r\n//s or die;
 	my ($line, @headers) = split /\r\n/, $1;
