@@ -28,17 +28,8 @@ typedef struct Wanted
 /* What is open now, in the order of CpwEndpoints.sockets. */
 static CpwSocketAddress open_addresses[CPW_MAX_LISTEN_SOCKETS];
 
-static void
-report(CpwShared *shared, CpwWorkerSlot *slot, const char *message)
-{
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	strlcpy(slot->last_error, message, sizeof(slot->last_error));
-	slot->last_error_at = GetCurrentTimestamp();
-	LWLockRelease(shared->lock);
-}
-
 static bool
-resolve(Wanted *wanted, CpwShared *shared, CpwWorkerSlot *slot)
+resolve(Wanted *wanted, CpwWorkerSlot *slot)
 {
 	char	   *names = pstrdup(cpw_setting_listen_addresses);
 	List	   *list;
@@ -67,8 +58,8 @@ resolve(Wanted *wanted, CpwShared *shared, CpwWorkerSlot *slot)
 				 errmsg("could not resolve listen address \"%s\": %s", host,
 						error),
 				 errhint("Correct cp_webhook.listen_addresses and reload.")));
-		report(shared, slot, psprintf("could not resolve \"%s\": %s", host,
-									  error));
+		cpw_counters_note_error(slot, psprintf("could not resolve \"%s\": %s",
+											   host, error));
 	}
 	return wanted->count > 0 || list == NIL;
 }
@@ -171,8 +162,8 @@ open_one(const CpwSocketAddress *address, CpwShared *shared,
 			 saved_errno == EADDRINUSE
 			 ? errhint("Another program or another PostgreSQL server uses the port: change cp_webhook.port and reload, or end it.")
 			 : 0));
-	report(shared, slot, psprintf("could not listen on %s: %s", text,
-								  strerror(saved_errno)));
+	cpw_counters_note_error(slot, psprintf("could not listen on %s: %s", text,
+										   strerror(saved_errno)));
 	return -1;
 }
 
@@ -219,7 +210,7 @@ cpw_endpoints_open(CpwEndpoints *endpoints, CpwShared *shared,
 	int			sockets[CPW_MAX_LISTEN_SOCKETS];
 	CpwSocketAddress kept[CPW_MAX_LISTEN_SOCKETS];
 	Wanted		wanted;
-	bool		complete = resolve(&wanted, shared, slot);
+	bool		complete = resolve(&wanted, slot);
 
 	keep_wanted(endpoints, &wanted, sockets, shared, slot);
 	endpoints->count = 0;
