@@ -14,7 +14,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $node = start_receivers('main', settings => { workers => 1, lock_timeout => '30s', batch_timeout => '30s' },
+my $node = start_receivers('main', init => [ allows_streaming => 1 ], settings => { workers => 1, lock_timeout => '30s', batch_timeout => '30s' },
 	conf => "restart_after_crash = on\nfsync = on\n");
 create_pipeline($node, 'pipeline');
 my $path = put_webhook($node, 'one', secret => 'secret');
@@ -33,7 +33,19 @@ sub lock_table
 
 sub let_go
 {
-	eval { $admin->query('COMMIT'); $admin->quit } if $admin;
+	my ($lives) = @_;
+
+	return unless $admin;
+	if ($lives)
+	{
+		$admin->query_safe('COMMIT');
+		$admin->quit;
+	}
+	else
+	{
+		# Its server process was ended with the others.
+		$admin->{run}->kill_kill;
+	}
 	undef $admin;
 	return;
 }
@@ -44,8 +56,13 @@ sub set_standby
 
 	$node->safe_psql('postgres', "ALTER SYSTEM SET synchronous_standby_names = '$name'");
 	$node->reload;
-	poll('the setting is known', sub {
-		$node->safe_psql('postgres', 'SHOW synchronous_standby_names') eq $name;
+	# The checkpointer tells the others. No time-out of a session's ends the
+	# wait: the one that waits is let go with all others.
+	poll('commits wait for it, or no longer', sub {
+		my $waits;
+
+		$node->psql('postgres', q{SELECT pg_logical_emit_message(true, '', '')}, timeout => 1, timed_out => \$waits);
+		return !!$waits == ($name ne '');
 	});
 	return;
 }
@@ -117,7 +134,7 @@ foreach my $how ('terminated', 'killed')
 		note("$what: the sender sees " . ($answer->{status} || $answer->{error}));
 
 		poll('the server is back', sub { $node->psql('postgres', 'SELECT 1') == 0 });
-		let_go();
+		let_go($how eq 'terminated');
 		set_standby('') if $step->{standby};
 		wait_until_listening($node);
 		my $first = stored_of($node, $id);
