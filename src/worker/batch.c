@@ -12,6 +12,7 @@
 #include "pg/settings.h"
 #include "pg/uuid7.h"
 #include "utils/datetime.h"
+#include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -49,7 +50,7 @@ typedef enum Phase
 static CpwWorkerSlot *slot;
 
 /* On the monotonic clock, as all that is waited for here: the other may step. */
-static int64 notify_paused_until;
+static int64 notify_paused_until;	/* 0: NOTIFY is on */
 
 /* The day (of PostgreSQL's epoch) whose partition is known to be there. */
 static int64 known_day = PG_INT64_MIN;
@@ -140,6 +141,23 @@ keep_only(CpwDelivery *delivery)
 		delivery->payload = NULL;
 }
 
+/*
+ * Whether NOTIFY is on. A queue that was full stays so for all who only notify,
+ * even when its listeners have read on: its end moves when somebody asks for
+ * its usage.
+ */
+static bool
+may_notify(void)
+{
+	if (notify_paused_until == 0)
+		return true;
+	if (cpw_deadline_now() < notify_paused_until)
+		return false;
+	(void) DirectFunctionCall1(pg_notification_queue_usage, (Datum) 0);
+	notify_paused_until = 0;
+	return true;
+}
+
 /* Everything between BEGIN and COMMIT. */
 static void
 fill(CpwItem **items, int count)
@@ -188,7 +206,7 @@ fill(CpwItem **items, int count)
 	}
 	if (n > 0)
 		cpw_deliveries_insert(deliveries, n);
-	if (cpw_deadline_now() < notify_paused_until)
+	if (!may_notify())
 		return;
 	for (int i = 0; i < n; i++)
 		if (deliveries[i]->verdict == CPW_VERDICT_TRIGGERED)
