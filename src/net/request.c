@@ -64,8 +64,10 @@ cpw_request_describe_body(CpwRequest *request)
 		request->length_known = true;
 		request->content_length = parse_length(length);
 	}
+	/* Of too many headers one that was not kept may announce a body. */
 	request->has_body = request->content_length > 0 ||
-		cpw_headers_find(&request->headers, "transfer-encoding", NULL) != NULL;
+		cpw_headers_find(&request->headers, "transfer-encoding", NULL) != NULL ||
+		request->header_size == SIZE_MAX;
 }
 
 void

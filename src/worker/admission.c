@@ -39,19 +39,25 @@ check_nul(const CpwRequest *request, const CpwWebhook *webhook,
 
 /*
  * libmicrohttpd reads to the end of the connection for a transfer coding that
- * it does not know, and both lengths together are the shape of request
- * smuggling (RFC 9112, 6.1 and 6.3).
+ * it does not know, and goes by the first of several lengths. Two lengths of
+ * any kind are the shape of request smuggling (RFC 9112, 6.1 and 6.3).
  */
 static CpwVerdict
-check_transfer_encoding(const CpwRequest *request, const CpwWebhook *webhook,
-						const char **reason)
+check_body_framing(const CpwRequest *request, const CpwWebhook *webhook,
+				   const char **reason)
 {
 	int			occurrences;
-	const CpwHeader *header = cpw_headers_find(&request->headers,
-											   "transfer-encoding",
-											   &occurrences);
+	const CpwHeader *header;
 
 	(void) webhook;
+	(void) cpw_headers_find(&request->headers, "content-length", &occurrences);
+	if (occurrences > 1)
+	{
+		*reason = "Content-Length came more than once";
+		return CPW_VERDICT_BAD_REQUEST;
+	}
+	header = cpw_headers_find(&request->headers, "transfer-encoding",
+							  &occurrences);
 	if (header == NULL)
 		return CPW_VERDICT_PENDING;
 	if (occurrences > 1 || header->value_length != 7 ||
@@ -173,7 +179,7 @@ cpw_admission_check(const CpwRequest *request, const CpwWebhook *webhook,
 	static const Check checks[] = {
 		check_header_size,
 		check_nul,
-		check_transfer_encoding,
+		check_body_framing,
 		check_address,
 		check_length,
 		check_media_type,
