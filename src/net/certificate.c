@@ -51,7 +51,8 @@ read_chain(CpwCertificate *certificate, const gnutls_datum_t *pem)
 	int			result;
 
 	result = gnutls_pcert_list_import_x509_raw(certificate->chain, &length,
-											   pem, GNUTLS_X509_FMT_PEM, 0);
+											   pem, GNUTLS_X509_FMT_PEM,
+											   GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED);
 	if (result < 0)
 		return result;
 	certificate->chain_length = length;
@@ -117,7 +118,11 @@ cpw_certificate_load(const void *chain, size_t chain_length,
 		snprintf(error, CPW_CERTIFICATE_ERROR_SIZE, "out of memory");
 		return NULL;
 	}
-	if ((result = read_chain(certificate, &chain_pem)) < 0)
+	result = read_chain(certificate, &chain_pem);
+	if (result == GNUTLS_E_SHORT_MEMORY_BUFFER)
+		snprintf(error, CPW_CERTIFICATE_ERROR_SIZE,
+				 "it has more than %d certificates", MAX_CHAIN);
+	else if (result < 0)
 		snprintf(error, CPW_CERTIFICATE_ERROR_SIZE,
 				 "the certificate cannot be read: %s", gnutls_strerror(result));
 	else if ((result = read_key(certificate, &key_pem)) < 0)

@@ -258,7 +258,6 @@ reload(void)
 	int			backlog = cpw_setting_backlog;
 
 	ProcessConfigFile(PGC_SIGHUP);
-	(void) apply_limits();
 	apply_lock_timeout();
 	cpw_webhook_cache_drop();
 	if (listen_again_at != 0 || port != cpw_setting_port || backlog != cpw_setting_backlog ||
@@ -267,7 +266,11 @@ reload(void)
 		listen_pause = FIRST_LISTEN_PAUSE_MS;
 		listen_now();
 	}
-	rebuild_wait_set();
+	else
+	{
+		(void) apply_limits();
+		rebuild_wait_set();
+	}
 }
 
 /* ---- the loop ---- */
