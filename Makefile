@@ -29,13 +29,15 @@ EXTRA_CLEAN = .built-for
 
 all:
 
-# The first three install what they need, so they run where there is no
+# The first four install what they need, so they run where there is no
 # PostgreSQL yet: nothing above or below may need one to be read.
-.PHONY: demo demo-stop test lint unit dist
+.PHONY: demo demo-stop test bench lint unit dist
 demo demo-stop:
 	@PG_CONFIG='$(PG_CONFIG)' test/$@
 test:
 	@PG_CONFIG='$(PG_CONFIG)' ONLY='$(ONLY)' TESTS='$(TESTS)' test/run
+bench:
+	@PG_CONFIG='$(PG_CONFIG)' test/bench/run
 lint:
 	@test/lint/run
 unit:

@@ -24,5 +24,8 @@ _PG_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	cpw_counters_request();
-	cpw_receiver_register();
+
+	/* pg_upgrade's servers are not to take anything from outside. */
+	if (!IsBinaryUpgrade)
+		cpw_receiver_register();
 }

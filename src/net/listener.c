@@ -29,6 +29,7 @@
 
 #include "net/certificate.h"
 #include "net/deadline.h"
+#include "net/linger.h"
 #include "net/peers.h"
 
 /* Connections taken from one listening socket a round. */
@@ -84,6 +85,7 @@ struct CpwListener
 	bool		resumed;		/* libmicrohttpd has work that epoll won't tell */
 	CpwDeadlines exchanging;
 	CpwDeadlines idle;
+	CpwLingering lingering;
 	CpwRequestList arrived;
 	CpwRequestList complete;
 	char		message[256];
@@ -296,6 +298,7 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *url,
 			request->state = STATE_ANSWERED;
 			if (!request->has_body)
 				return MHD_YES;
+			request->lingers = true;
 			return send_answer(request, mhd);
 		case STATE_ANSWERED:
 			return send_answer(request, mhd);
@@ -319,6 +322,8 @@ on_completed(void *arg, struct MHD_Connection *mhd, void **context,
 	*context = NULL;
 	if (request->connection != NULL)
 	{
+		if (request->lingers)
+			cpw_linger_add(&listener->lingering, request->connection->fd);
 		request->connection->served = true;
 		cpw_deadline_set(&request->connection->deadline, &listener->idle,
 					 listener->limits.keepalive_timeout);
@@ -499,6 +504,7 @@ cpw_listener_create(const CpwListenerLimits *limits,
 	panic_function = panic;
 	MHD_set_panic_func(on_panic, NULL);
 	listener->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	listener->lingering.epoll_fd = listener->epoll_fd;
 	if (listener->epoll_fd >= 0 && start_daemon(listener))
 		return listener;
 	if (listener->epoll_fd >= 0)
@@ -544,7 +550,7 @@ admits_peer(const CpwListener *listener, const struct sockaddr_storage *address)
 		limits->max_connections_per_ip || limits->is_exempt(address);
 }
 
-void
+bool
 cpw_listener_accept(CpwListener *listener, int listen_socket)
 {
 	for (int i = 0; i < ACCEPTS_PER_ROUND && cpw_listener_has_room(listener); i++)
@@ -555,7 +561,7 @@ cpw_listener_accept(CpwListener *listener, int listen_socket)
 								 &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0)
-			return;				/* none waits, or descriptors are short */
+			return false;		/* none waits, or descriptors are short */
 		if (!admits_peer(listener, &peer))
 		{
 			listener->refused++;
@@ -568,6 +574,7 @@ cpw_listener_accept(CpwListener *listener, int listen_socket)
 						   length);
 		listener->resumed = true;
 	}
+	return cpw_listener_has_room(listener);
 }
 
 /* Cuts the connections whose time is over. */
@@ -590,14 +597,17 @@ cpw_listener_run(CpwListener *listener)
 		 daemon = daemon->next)
 		MHD_run(daemon->mhd);
 	stop_replaced(listener);
+	cpw_linger_run(&listener->lingering);
 }
 
 long
 cpw_listener_timeout(const CpwListener *listener)
 {
 	MHD_UNSIGNED_LONG_LONG timeout;
-	long		exchanging;
-	long		idle;
+	const CpwDeadlines *const lists[] = {
+		&listener->exchanging, &listener->idle, &listener->lingering.sockets,
+	};
+	long		first = -1;
 
 	if (listener->resumed || listener->arrived.first || listener->complete.first)
 		return 0;
@@ -605,10 +615,14 @@ cpw_listener_timeout(const CpwListener *listener)
 		 daemon = daemon->next)
 		if (MHD_get_timeout(daemon->mhd, &timeout) == MHD_YES && timeout == 0)
 			return 0;
-	exchanging = cpw_deadline_timeout(&listener->exchanging);
-	idle = cpw_deadline_timeout(&listener->idle);
-	return exchanging < 0 || (idle >= 0 && idle < exchanging)
-		? idle : exchanging;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+	{
+		long		left = cpw_deadline_timeout(lists[i]);
+
+		if (left >= 0 && (first < 0 || left < first))
+			first = left;
+	}
+	return first;
 }
 
 CpwRequest *

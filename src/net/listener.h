@@ -59,9 +59,9 @@ extern int	cpw_listener_descriptor(const CpwListener *listener);
 
 /*
  * Accepts what waits at a listening socket, up to the limit of connections
- * and a few dozen at once.
+ * and a few dozen at once. True when more may wait.
  */
-extern void cpw_listener_accept(CpwListener *listener, int listen_socket);
+extern bool cpw_listener_accept(CpwListener *listener, int listen_socket);
 
 /* Whether more connections can be taken now. */
 extern bool cpw_listener_has_room(const CpwListener *listener);

@@ -14,7 +14,8 @@
 
 /*
  * What is read and thrown away of a body that turned out too large, so that
- * its sender gets to read the answer. Beyond it the connection is cut.
+ * its sender gets to read the answer. Beyond it the connection is cut; a body
+ * whose length is known is bounded by max_body_size and read to its end.
  */
 #define DISCARD_LIMIT		(4 * 1024 * 1024)
 
@@ -161,5 +162,5 @@ cpw_request_append(CpwRequest *request, CpwBodyBudget *budget,
 		return true;
 	cpw_request_free_body(request, budget);
 	request->discarded += length;
-	return request->discarded <= DISCARD_LIMIT;
+	return request->length_known || request->discarded <= DISCARD_LIMIT;
 }

@@ -47,6 +47,7 @@ typedef struct CpwRequest
 	bool		count_values;
 	size_t		body_capacity;
 	size_t		discarded;
+	bool		lingers;		/* answered before its body was read */
 	CpwJsonScan scan;
 	void	   *header_memory;
 	int			status;

@@ -67,6 +67,7 @@ typedef struct StringSetting
 	GucStringCheckHook check;
 } StringSetting;
 
+static bool check_list(char **newval, void **extra, GucSource source);
 static bool check_url(char **newval, void **extra, GucSource source);
 static bool check_url_part(char **newval, void **extra, GucSource source);
 static bool check_account_id(char **newval, void **extra, GucSource source);
@@ -113,7 +114,7 @@ static const StringSetting string_settings[] = {
 	{"cp_webhook.database", "Database that holds the extension.",
 		&cpw_setting_database, "postgres", PGC_POSTMASTER, NULL},
 	{"cp_webhook.listen_addresses", "Addresses or host names on which the receivers listen.",
-		&cpw_setting_listen_addresses, "localhost", PGC_SIGHUP, NULL},
+		&cpw_setting_listen_addresses, "localhost", PGC_SIGHUP, check_list},
 	{"cp_webhook.public_url", "What the URLs of webhooks begin with; empty: made of address and port.",
 		&cpw_setting_public_url, "", PGC_SIGHUP, check_url},
 	{"cp_webhook.ssl_cert_file", "File with the certificate and its chain (PEM); empty: no TLS.",
@@ -131,6 +132,22 @@ static const StringSetting string_settings[] = {
 	{"cp_webhook.role", "Role as which deliveries are recorded; empty: the owner of the extension's tables.",
 		&cpw_setting_role, "", PGC_SIGHUP, NULL},
 };
+
+static bool
+check_list(char **newval, void **extra, GucSource source)
+{
+	char	   *names = pstrdup(*newval);
+	List	   *list;
+	bool		valid = SplitGUCList(names, ',', &list);
+
+	(void) extra;
+	(void) source;
+	if (!valid)
+		GUC_check_errdetail("List syntax is invalid.");
+	list_free(list);
+	pfree(names);
+	return valid;
+}
 
 /* http:// or https://, a host, and nothing that a URL may not hold. */
 static bool

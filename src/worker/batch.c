@@ -23,6 +23,9 @@
 /* All repeating of one batch together. */
 #define REPEAT_LIMIT_MS		1000
 
+/* Counters can wait for the next time, deliveries not for a lock on them. */
+#define COUNTERS_TIMEOUT_MS	100
+
 /* For which NOTIFY stays off after its queue was full. */
 #define NOTIFY_PAUSE_MS		1000
 
@@ -371,15 +374,14 @@ cpw_batch_record(CpwItem **items, int count)
 
 /* Runs work in a transaction of its own; false when it could not be done. */
 static bool
-run(const char *activity, void (*work) (void *arg), void *arg)
+run(const char *activity, int timeout, void (*work) (void *arg), void *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 	volatile bool done = false;
 
 	PG_TRY();
 	{
-		bool		ready = cpw_transaction_begin(activity,
-												  cpw_setting_batch_timeout) == CPW_READY;
+		bool		ready = cpw_transaction_begin(activity, timeout) == CPW_READY;
 
 		if (ready)
 			work(arg);
@@ -405,13 +407,16 @@ static void
 check_writable(void *arg)
 {
 	(void) arg;
+	/* Where definitions have changed, so may the version. */
+	cpw_webhook_cache_load(NULL, 0);
 	cpw_deliveries_check_writable();
 }
 
 bool
 cpw_batch_check_health(void)
 {
-	return run("checking health", check_writable, NULL);
+	return run("checking health", cpw_setting_batch_timeout, check_writable, NULL) &&
+		cpw_webhook_cache_mismatch() == NULL;
 }
 
 typedef struct Tokens
@@ -433,7 +438,7 @@ cpw_batch_load_webhooks(const char *const *tokens, int count)
 {
 	Tokens		all = {tokens, count};
 
-	return run("loading webhooks", load, &all);
+	return run("loading webhooks", cpw_setting_batch_timeout, load, &all);
 }
 
 typedef struct DueCounts
@@ -457,6 +462,7 @@ cpw_batch_write_counts(int worker)
 	DueCounts	due = {worker, NULL, 0};
 
 	due.count = cpw_tally_take(&due.counts);
-	if (due.count > 0 && !run("writing counters", add_counts, &due))
+	if (due.count > 0 &&
+		!run("writing counters", COUNTERS_TIMEOUT_MS, add_counts, &due))
 		cpw_tally_give_back(due.counts, due.count);
 }

@@ -103,6 +103,15 @@ is_ours(const CpwShared *shared, const CpwWorkerSlot *self, const char *address)
 	return false;
 }
 
+/* Notes in the slot that an address is listened on. Under the lock. */
+static void
+note_listening(CpwWorkerSlot *slot, const char *text)
+{
+	if (slot->listening[0] != '\0')
+		strlcat(slot->listening, ", ", sizeof(slot->listening));
+	strlcat(slot->listening, text, sizeof(slot->listening));
+}
+
 static int
 open_one(const CpwSocketAddress *address, CpwShared *shared,
 		 CpwWorkerSlot *slot)
@@ -122,11 +131,7 @@ open_one(const CpwSocketAddress *address, CpwShared *shared,
 		fd = cpw_socket_listen(address, cpw_setting_backlog);
 	saved_errno = errno;
 	if (fd >= 0)
-	{
-		if (slot->listening[0] != '\0')
-			strlcat(slot->listening, ", ", sizeof(slot->listening));
-		strlcat(slot->listening, text, sizeof(slot->listening));
-	}
+		note_listening(slot, text);
 	LWLockRelease(shared->lock);
 	if (fd >= 0)
 		return fd;
@@ -143,54 +148,66 @@ open_one(const CpwSocketAddress *address, CpwShared *shared,
 	return -1;
 }
 
+/*
+ * Closes the sockets that are not wanted any more; sockets[i] is left as the
+ * one of the i-th address wanted, or -1. It comes before opening: an address
+ * that is part of a new one ("*") would be in its way.
+ */
+static void
+keep_wanted(const CpwEndpoints *old, const Wanted *wanted, int *sockets,
+			CpwShared *shared, CpwWorkerSlot *slot)
+{
+	bool		keeps[CPW_MAX_LISTEN_SOCKETS] = {false};
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	slot->listening[0] = '\0';
+	for (int i = 0; i < wanted->count; i++)
+	{
+		int			open = find_open(old, &wanted->addresses[i]);
+		char		text[CPW_SOCKET_TEXT_SIZE];
+
+		sockets[i] = -1;
+		if (open < 0)
+			continue;
+		sockets[i] = old->sockets[open];
+		keeps[open] = true;
+		cpw_socket_describe(&wanted->addresses[i], text);
+		note_listening(slot, text);
+	}
+	LWLockRelease(shared->lock);
+	for (int i = 0; i < old->count; i++)
+	{
+		if (keeps[i])
+			continue;
+		close(old->sockets[i]);
+		ReleaseExternalFD();
+	}
+}
+
 bool
 cpw_endpoints_open(CpwEndpoints *endpoints, CpwShared *shared,
 				   CpwWorkerSlot *slot)
 {
-	CpwEndpoints old = *endpoints;
+	int			sockets[CPW_MAX_LISTEN_SOCKETS];
 	CpwSocketAddress kept[CPW_MAX_LISTEN_SOCKETS];
 	Wanted		wanted;
 	bool		complete = resolve(&wanted, shared, slot);
 
+	keep_wanted(endpoints, &wanted, sockets, shared, slot);
 	endpoints->count = 0;
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	slot->listening[0] = '\0';
-	LWLockRelease(shared->lock);
 	for (int i = 0; i < wanted.count; i++)
 	{
-		int			open = find_open(&old, &wanted.addresses[i]);
-		int			fd;
-
-		if (open >= 0)
-		{
-			char		text[CPW_SOCKET_TEXT_SIZE];
-
-			fd = old.sockets[open];
-			old.sockets[open] = -1;
-			(void) cpw_socket_set_backlog(fd, cpw_setting_backlog);
-			cpw_socket_describe(&wanted.addresses[i], text);
-			LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-			if (slot->listening[0] != '\0')
-				strlcat(slot->listening, ", ", sizeof(slot->listening));
-			strlcat(slot->listening, text, sizeof(slot->listening));
-			LWLockRelease(shared->lock);
-		}
+		if (sockets[i] < 0)
+			sockets[i] = open_one(&wanted.addresses[i], shared, slot);
 		else
-			fd = open_one(&wanted.addresses[i], shared, slot);
-		if (fd < 0)
+			(void) cpw_socket_set_backlog(sockets[i], cpw_setting_backlog);
+		if (sockets[i] < 0)
 		{
 			complete = false;
 			continue;
 		}
 		kept[endpoints->count] = wanted.addresses[i];
-		endpoints->sockets[endpoints->count++] = fd;
-	}
-	for (int i = 0; i < old.count; i++)
-	{
-		if (old.sockets[i] < 0)
-			continue;
-		close(old.sockets[i]);
-		ReleaseExternalFD();
+		endpoints->sockets[endpoints->count++] = sockets[i];
 	}
 	memcpy(open_addresses, kept, sizeof(kept[0]) * endpoints->count);
 	return complete;

@@ -14,6 +14,7 @@
 #include "compat.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
+#include "net/linger.h"
 #include "net/listener.h"
 #include "pg/address.h"
 #include "pg/counters.h"
@@ -46,6 +47,9 @@
 /* Between attempts to listen, doubled up to the maximum. */
 #define FIRST_LISTEN_PAUSE_MS	500
 #define MAX_LISTEN_PAUSE_MS		30000
+
+/* Descriptors beside the server's own and the connections'. */
+#define SPARE_DESCRIPTORS		(64 + CPW_MAX_LINGERING)
 
 static CpwShared *shared;
 static CpwWorkerSlot *slot;
@@ -106,15 +110,21 @@ static void
 connect_to_database(void)
 {
 	bool		failed;
+	TimestampTz until;
+	long		pause;
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	failed = slot->connecting;
 	slot->connecting = true;
 	LWLockRelease(shared->lock);
-	if (failed)
+	/* The latch is set at a process's start, and by signals. */
+	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+										failed ? CONNECT_PAUSE_MS : 0);
+	while ((pause = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+													until)) > 0)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 CONNECT_PAUSE_MS, wait_event);
+						 pause, wait_event);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -136,7 +146,7 @@ static int
 raise_descriptor_limit(int connections)
 {
 	struct rlimit limit;
-	rlim_t		needed = (rlim_t) connections + max_files_per_process + 64;
+	rlim_t		needed = (rlim_t) connections + max_files_per_process + SPARE_DESCRIPTORS;
 	int			allowed;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
@@ -145,7 +155,7 @@ raise_descriptor_limit(int connections)
 	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 ||
 		getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
 		return connections;
-	allowed = Max(1, (int) limit.rlim_cur - max_files_per_process - 64);
+	allowed = Max(1, (int) limit.rlim_cur - max_files_per_process - SPARE_DESCRIPTORS);
 	ereport(LOG,
 			(errmsg("cp_webhook.max_connections lowered from %d to %d",
 					connections, allowed),
@@ -250,6 +260,15 @@ listen_now(void)
 	rebuild_wait_set();
 }
 
+/* Connections that wait in a socket's queue would be lost with the socket. */
+static void
+accept_queued(void)
+{
+	for (int i = 0; i < endpoints.count; i++)
+		while (cpw_listener_accept(listener, endpoints.sockets[i]))
+			 /* there may be more */ ;
+}
+
 static void
 reload(void)
 {
@@ -264,6 +283,7 @@ reload(void)
 		strcmp(addresses, cpw_setting_listen_addresses) != 0)
 	{
 		listen_pause = FIRST_LISTEN_PAUSE_MS;
+		accept_queued();
 		listen_now();
 	}
 	else
@@ -321,7 +341,7 @@ wait_and_accept(long timeout)
 		if (events[i].events & WL_LATCH_SET)
 			ResetLatch(MyLatch);
 		else if (events[i].user_data != NULL)
-			cpw_listener_accept(listener, *(int *) events[i].user_data);
+			(void) cpw_listener_accept(listener, *(int *) events[i].user_data);
 	}
 }
 
@@ -394,8 +414,10 @@ cp_webhook_receiver_main(Datum number)
 	BackgroundWorkerUnblockSignals();
 	loop = AllocSetContextCreate(TopMemoryContext, "cp_webhook main",
 								 ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(loop);
 	prepare(DatumGetInt32(number));
+
+	/* Only now: connecting ends a transaction, and leaves another current. */
+	MemoryContextSwitchTo(loop);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	for (;;)
 	{

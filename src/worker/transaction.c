@@ -157,11 +157,14 @@ cpw_transaction_commit(void)
 	cpw_session_close();
 	CHECK_FOR_INTERRUPTS();
 
-	/* A cancel that comes from here on can only end a wait for a standby. */
+	/*
+	 * A cancel or an end of the process that comes from here on can only end
+	 * a wait for a standby.
+	 */
 	cancel_came = false;
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
-	certain = !(cancel_came && SyncRepRequested());
+	certain = !((cancel_came || ProcDiePending) && SyncRepRequested());
 	SetUserIdAndSecContext(saved_user, saved_security);
 	finish();
 	return certain;

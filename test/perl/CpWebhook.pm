@@ -40,7 +40,7 @@ our @EXPORT = qw(
   start_receivers wait_until_listening port_of set_settings
   call try_call json_of create_pipeline update_pipeline put_webhook
   webhook_request sign post connect_to request_text
-  worker_pids worker_of holds_connection connect_to_each poll log_since log_position
+  worker_pids worker_of holds_connection wait_until_read connect_to_each poll log_since log_position
   listen_for_notifications take_notifications count_notifications
 );
 
@@ -181,7 +181,7 @@ sub _wait_for_listeners
 }
 
 # The TCP sockets of this machine: inode, state, local (IPv4 only), local_port,
-# remote_port.
+# remote_port, queued (bytes wait in it).
 sub _tcp_sockets
 {
 	my @sockets;
@@ -192,12 +192,13 @@ sub _tcp_sockets
 		<$table>;
 		while (my $line = <$table>)
 		{
-			my (undef, $local, $remote, $state, @rest) = split ' ', $line;
+			my (undef, $local, $remote, $state, $queues, @rest) = split ' ', $line;
 			my ($address, $port) = split /:/, $local;
 
 			push @sockets, {
-				inode => $rest[5],
+				inode => $rest[4],
 				state => $state,
+				queued => $queues ne '00000000:00000000',
 				local => length $address == 8
 				  ? join('.', reverse map { hex } $address =~ /../g) : '',
 				local_port => hex $port,
@@ -268,6 +269,27 @@ sub holds_connection
 	return scalar grep { $inodes{$_} } _socket_inodes($pid);
 }
 
+=head2 wait_until_read(connection)
+
+Waits until the receiver has read all that was sent.
+
+=cut
+
+sub wait_until_read
+{
+	my ($connection) = @_;
+	my @ports = map { $connection->{$_} } qw(server_port client_port);
+
+	poll('all that was sent is read', sub {
+		return !grep {
+			my $pair = join ' ', @$_{qw(local_port remote_port)};
+
+			$_->{queued} && ($pair eq "@ports" || $pair eq join ' ', reverse @ports)
+		} _tcp_sockets();
+	});
+	return;
+}
+
 =head2 connect_to_each(node)
 
 Connections, one to each receiver of the node.
@@ -277,28 +299,33 @@ Connections, one to each receiver of the node.
 sub connect_to_each
 {
 	my ($node) = @_;
-	my $workers = scalar worker_pids($node);
+	my @pids = worker_pids($node);
 	my %connections;
 
-	poll("connections to $workers receivers", sub {
+	poll('there is a connection to each of ' . scalar(@pids) . ' receivers', sub {
 		my $connection = connect_to($node);
+		my $pid = poll('a receiver accepts a connection', sub {
+			my ($found) = grep { holds_connection($node, $_, $connection) } @pids;
 
-		$connections{ worker_of($node, $connection) } //= $connection;
-		return $workers == keys %connections;
-	});
+			return $found;
+		});
+
+		$connections{$pid} //= $connection;
+		return @pids == keys %connections;
+	}, 0);
 	return map { $connections{$_} } sort keys %connections;
 }
 
-=head2 poll(what, code)
+=head2 poll(what, code, pause)
 
 Calls the code until it returns something true, and returns that; dies when the
-time is over.
+time is over. The pause between two calls is 0.02 seconds by default.
 
 =cut
 
 sub poll
 {
-	my ($what, $code) = @_;
+	my ($what, $code, $pause) = @_;
 	my $end = time + $timeout;
 
 	while (1)
@@ -307,7 +334,7 @@ sub poll
 
 		return $result if $result;
 		die "timed out waiting until $what\n" if time > $end;
-		sleep 0.02;
+		sleep($pause // 0.02);
 	}
 }
 
@@ -475,14 +502,14 @@ body, json (the body as Perl data, or undef), version.
 
 One POST on a connection of its own; returns its answer, undef when the
 connection was closed without one. Bodies are bytes. Options: those of
-request_text(), and host (default 127.0.0.1).
+request_text() and connect_to().
 
 =cut
 
 sub post
 {
 	my ($node, $path, $body, %options) = @_;
-	my $connection = connect_to($node, host => delete $options{host});
+	my $connection = connect_to($node, %options);
 
 	return $connection->request(POST => $path, body => $body, %options);
 }
@@ -534,10 +561,10 @@ sub request_text
 	return $text . "\r\n" . ($body // '');
 }
 
-=head2 connect_to(node, host => address, port => number)
+=head2 connect_to(node, host => address, port => number, from => address)
 
-A connection to a receiver, by default to 127.0.0.1: an object with the methods
-that follow. It is closed when it goes out of scope.
+A connection to a receiver, by default to 127.0.0.1, from that address: an
+object with the methods that follow. It is closed when it goes out of scope.
 
 =cut
 
@@ -545,7 +572,7 @@ sub connect_to
 {
 	my ($node, %options) = @_;
 	return CpWebhook::Connection->new($options{host} // '127.0.0.1',
-		$options{port} // port_of($node));
+		$options{port} // port_of($node), $options{from});
 }
 
 package CpWebhook::Connection;
@@ -557,10 +584,10 @@ use Time::HiRes qw(time);
 
 sub new
 {
-	my ($class, $host, $port) = @_;
+	my ($class, $host, $port, $from) = @_;
 	local $@;
 	my $socket = IO::Socket::IP->new(PeerHost => $host, PeerPort => $port,
-		Proto => 'tcp') or die "could not connect to $host port $port: $!\n";
+		Proto => 'tcp', $from ? (LocalHost => $from) : ()) or die "could not connect to $host port $port: $!\n";
 
 	return bless {
 		socket => $socket, buffer => '',
