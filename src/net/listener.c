@@ -520,8 +520,14 @@ cpw_listener_set_limits(CpwListener *listener, const CpwListenerLimits *limits)
 	bool		tls = listener->limits.tls;
 
 	take_limits(listener, limits);
-	return (limits->max_header_size == header_size && limits->tls == tls) ||
-		start_daemon(listener);
+	if ((limits->max_header_size == header_size && limits->tls == tls) ||
+		start_daemon(listener))
+		return true;
+
+	/* The next call tries again. */
+	listener->limits.max_header_size = header_size;
+	listener->limits.tls = tls;
+	return false;
 }
 
 int
