@@ -33,6 +33,9 @@ struct CpwCertificate
 static CpwCertificate *served;
 static CpwCertificate *retired;
 
+/* A handshake may have begun while the grace was longer. */
+static int	longest_grace_ms;
+
 static void
 free_certificate(CpwCertificate *certificate)
 {
@@ -151,10 +154,10 @@ cpw_certificate_served(void)
 
 /* Frees what no handshake can use any more: retired ones, newest first. */
 static void
-free_retired(int grace_ms)
+free_retired(void)
 {
 	CpwCertificate **link = &retired;
-	int64_t		limit = cpw_deadline_now() - grace_ms;
+	int64_t		limit = cpw_deadline_now() - longest_grace_ms;
 
 	while (*link != NULL)
 	{
@@ -173,7 +176,9 @@ free_retired(int grace_ms)
 void
 cpw_certificate_serve(CpwCertificate *certificate, int grace_ms)
 {
-	free_retired(grace_ms);
+	if (grace_ms > longest_grace_ms)
+		longest_grace_ms = grace_ms;
+	free_retired();
 	if (served != NULL)
 	{
 		served->retired_at = cpw_deadline_now();

@@ -410,6 +410,28 @@ wait_for_certificate('two');
 is(served_fingerprint(), $fingerprint{two}, 'the next that is right is served');
 
 # ---------------------------------------------------------------------------
+note 'one receiver anew, and other limits';
+
+chmod 0644, $key_file;
+value("SELECT pg_terminate_backend(pid) FROM cp_webhook.stats() WHERE worker = 0");
+poll('the new receiver complains', sub {
+	value("SELECT count(*) FROM cp_webhook.stats() WHERE worker = 0 AND pid IS NOT NULL AND listening IS NULL AND last_error IS NOT NULL") == 1;
+});
+curl_is_served('the other one serves all that comes', '--tlsv1.2') foreach 1 .. 4;
+chmod 0600, $key_file;
+wait_until_listening($node);
+wait_for_certificate('two');
+curl_is_served('repaired, both do') foreach 1 .. 4;
+
+$kept->{run}->kill_kill;
+$kept = connect_with_tls();
+is(request_with_tls($kept, GET => '/healthz'), 200, 'a connection');
+set_settings($node, max_header_size => '8kB');
+curl_is_served('with another max_header_size there is TLS');
+is(request_with_tls($kept, GET => '/healthz'), 200, 'and the connection goes on');
+set_settings($node, max_header_size => undef);
+
+# ---------------------------------------------------------------------------
 note 'off and on';
 
 my $position = log_position($node);
