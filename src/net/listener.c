@@ -35,6 +35,9 @@
 /* Connections taken from one listening socket a round. */
 #define ACCEPTS_PER_ROUND		64
 
+/* For which nothing is accepted when the system refused a connection. */
+#define ACCEPT_PAUSE_MS			100
+
 /* GnuTLS's words for TLS 1.2 and 1.3 with its usual choice of ciphers. */
 #define TLS_PRIORITIES			"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
@@ -86,6 +89,8 @@ struct CpwListener
 	CpwDeadlines exchanging;
 	CpwDeadlines idle;
 	CpwLingering lingering;
+	CpwDeadline pause;			/* nothing is accepted before it is over */
+	CpwDeadlines pauses;
 	CpwRequestList arrived;
 	CpwRequestList complete;
 	char		message[256];
@@ -539,7 +544,8 @@ cpw_listener_descriptor(const CpwListener *listener)
 bool
 cpw_listener_has_room(const CpwListener *listener)
 {
-	return listener->connections < listener->limits.max_connections;
+	return listener->connections < listener->limits.max_connections &&
+		listener->pause.list == NULL;
 }
 
 /* Whether one more connection of the address may be taken. */
@@ -567,7 +573,14 @@ cpw_listener_accept(CpwListener *listener, int listen_socket)
 								 &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0)
-			return false;		/* none waits, or descriptors are short */
+		{
+			/* Short of descriptors, the socket stays readable: leave it. */
+			if (errno != EAGAIN && errno != EWOULDBLOCK &&
+				errno != ECONNABORTED && errno != EINTR)
+				cpw_deadline_set(&listener->pause, &listener->pauses,
+								 ACCEPT_PAUSE_MS);
+			return false;
+		}
 		if (!admits_peer(listener, &peer))
 		{
 			listener->refused++;
@@ -598,6 +611,7 @@ cpw_listener_run(CpwListener *listener)
 {
 	end_overdue(&listener->exchanging);
 	end_overdue(&listener->idle);
+	(void) cpw_deadline_take_overdue(&listener->pauses);
 	listener->resumed = false;
 	for (Daemon *daemon = listener->daemons; daemon != NULL;
 		 daemon = daemon->next)
@@ -612,6 +626,7 @@ cpw_listener_timeout(const CpwListener *listener)
 	MHD_UNSIGNED_LONG_LONG timeout;
 	const CpwDeadlines *const lists[] = {
 		&listener->exchanging, &listener->idle, &listener->lingering.sockets,
+		&listener->pauses,
 	};
 	long		first = -1;
 

@@ -155,7 +155,14 @@ raise_descriptor_limit(int connections)
 	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 ||
 		getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
 		return connections;
-	allowed = Max(1, (int) limit.rlim_cur - max_files_per_process - SPARE_DESCRIPTORS);
+
+	/*
+	 * max_files_per_process is what the server may open, seldom what it does:
+	 * where it would leave nothing, share.
+	 */
+	allowed = Max((int) limit.rlim_cur / 2,
+				  (int) limit.rlim_cur - max_files_per_process -
+				  SPARE_DESCRIPTORS);
 	ereport(LOG,
 			(errmsg("cp_webhook.max_connections lowered from %d to %d",
 					connections, allowed),
