@@ -302,8 +302,18 @@ foreach my $coding ('gzip', 'gzip, chunked', 'identity', 'xchunked')
 	$connection = connect_to($node);
 	$connection->send_text("POST $open HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 		  . "Transfer-Encoding: $coding\r\n\r\n2\r\n{}\r\n0\r\n\r\n");
-	is_error($connection->read_answer, 400, 'bad_request', "Transfer-Encoding: $coding");
-	is_rejected(400, qr/Transfer-Encoding/, "Transfer-Encoding: $coding");
+	$answer = $connection->read_answer;
+
+	# Later versions of libmicrohttpd refuse it by themselves.
+	if ($answer->{status} == 400 && !$answer->{json})
+	{
+		pass("Transfer-Encoding: $coding: 400");
+	}
+	else
+	{
+		is_error($answer, 400, 'bad_request', "Transfer-Encoding: $coding");
+		is_rejected(400, qr/Transfer-Encoding/, "Transfer-Encoding: $coding");
+	}
 	is($connection->wait_for_end, '', "Transfer-Encoding: $coding: the connection ends");
 }
 foreach my $headers ("Transfer-Encoding: chunked\r\nContent-Length: 2\r\n", "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
