@@ -1,6 +1,6 @@
 /*
  * listener.c
- *		HTTP in: the only user of libmicrohttpd.
+ *		HTTP in: connections, exchanges, answers.
  *
  * The daemon runs in external-epoll mode, without threads and without a
  * listening socket of its own: the owner's sockets are accepted here and
@@ -29,6 +29,8 @@
 
 #include "net/certificate.h"
 #include "net/deadline.h"
+#include "net/hangup.h"
+#include "net/head.h"
 #include "net/linger.h"
 #include "net/peers.h"
 
@@ -37,6 +39,16 @@
 
 /* For which nothing is accepted when the system refused a connection. */
 #define ACCEPT_PAUSE_MS			100
+
+/*
+ * Rounds in which libmicrohttpd may do nothing and still want the next one at
+ * once; then it has to wait, ever longer.
+ */
+#define FUTILE_ROUNDS			8
+#define MAX_PAUSE_MS			50
+
+/* A time-out of libmicrohttpd's that every deadline of ours comes before. */
+#define NEVER_MET_SECONDS		(30u * 24 * 3600)
 
 /* GnuTLS's words for TLS 1.2 and 1.3 with its usual choice of ciphers. */
 #define TLS_PRIORITIES			"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
@@ -55,6 +67,8 @@ enum RequestState
 typedef struct CpwConnection
 {
 	CpwDeadline deadline;		/* first: a deadline is its connection */
+	CpwHangup	hangup;
+	const CpwRequest *request;	/* whose exchange goes on */
 	int			fd;
 	struct MHD_Connection *mhd;
 	bool		served;			/* it has had a whole exchange */
@@ -86,11 +100,14 @@ struct CpwListener
 	const struct sockaddr_storage *accepting;	/* whose connection starts */
 	uint64_t	refused;
 	bool		resumed;		/* libmicrohttpd has work that epoll won't tell */
+	bool		progressed;		/* it has called back since the last round */
+	int			futile;			/* rounds in a row in which it has not */
 	CpwDeadlines exchanging;
 	CpwDeadlines idle;
 	CpwLingering lingering;
 	CpwDeadline pause;			/* nothing is accepted before it is over */
 	CpwDeadlines pauses;
+	CpwHangups	hangups;
 	CpwRequestList arrived;
 	CpwRequestList complete;
 	char		message[256];
@@ -106,124 +123,65 @@ static void *
 on_first_line(void *arg, const char *uri, struct MHD_Connection *mhd)
 {
 	CpwListener *listener = ((Daemon *) arg)->listener;
-	size_t		length = strlen(uri);
-	CpwRequest *request = calloc(1, sizeof(CpwRequest) + length + 1);
+	CpwRequest *request = cpw_head_begin(uri);
 	const union MHD_ConnectionInfo *info;
 
 	if (request == NULL)
 		return NULL;
-	memcpy((char *) (request + 1), uri, length + 1);
-	request->target = (char *) (request + 1);
 	request->state = STATE_NEW;
+	listener->progressed = true;
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	request->connection = info->socket_context;
-	if (request->connection != NULL && request->connection->served)
+	if (request->connection == NULL)
+		return request;
+	request->connection->request = request;
+	if (request->connection->served)
 		cpw_deadline_set(&request->connection->deadline, &listener->exchanging,
 					 listener->limits.request_timeout);
 	return request;
 }
 
-typedef struct HeaderSizes
+typedef struct Visit
 {
-	int			count;
-	size_t		bytes;			/* names and values alone */
-} HeaderSizes;
+	CpwHeadVisitor visitor;
+	void	   *arg;
+} Visit;
 
 static enum MHD_Result
-measure_header(void *arg, enum MHD_ValueKind kind, const char *name,
-			   size_t name_length, const char *value, size_t value_length)
+visit_header(void *arg, enum MHD_ValueKind kind, const char *name,
+			 size_t name_length, const char *value, size_t value_length)
 {
-	HeaderSizes *sizes = arg;
+	Visit	   *visit = arg;
 
 	(void) kind;
-	(void) name;
-	(void) value;
-	sizes->count++;
-	sizes->bytes += name_length + value_length;
-	return MHD_YES;
+	return visit->visitor(visit->arg, name, name_length, value, value_length)
+		? MHD_YES : MHD_NO;
 }
 
-typedef struct HeaderCopy
+static void
+each_header(void *mhd, CpwHeadVisitor visitor, void *arg)
 {
-	CpwHeader  *item;
-	CpwHeader  *end;
-	char	   *text;
-	bool		has_nul;
-} HeaderCopy;
+	Visit		visit = {visitor, arg};
 
-static enum MHD_Result
-copy_header(void *arg, enum MHD_ValueKind kind, const char *name,
-			size_t name_length, const char *value, size_t value_length)
-{
-	HeaderCopy *copy = arg;
-
-	(void) kind;
-	if (copy->item == copy->end)
-		return MHD_NO;
-	for (size_t i = 0; i < name_length; i++)
-	{
-		char		c = name[i];
-
-		copy->text[i] = c >= 'A' && c <= 'Z' ? (char) (c + 32) : c;
-	}
-	copy->item->name = copy->text;
-	copy->item->name_length = name_length;
-	copy->text += name_length;
-	if (value_length > 0)
-		memcpy(copy->text, value, value_length);
-	copy->item->value = copy->text;
-	copy->item->value_length = value_length;
-	copy->text += value_length;
-	if (memchr(copy->item->name, '\0', name_length) != NULL ||
-		memchr(copy->item->value, '\0', value_length) != NULL)
-		copy->has_nul = true;
-	copy->item++;
-	return MHD_YES;
-}
-
-/* Copies the headers in lower case; false when memory is short. */
-static bool
-take_headers(CpwRequest *request, struct MHD_Connection *mhd)
-{
-	HeaderSizes sizes = {0, 0};
-	HeaderCopy	copy;
-	CpwHeader  *items;
-	int			kept;
-
-	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, measure_header, &sizes);
-	/* ": " and the line's end */
-	request->header_size = sizes.bytes + 4 * (size_t) sizes.count;
-	kept = sizes.count <= CPW_MAX_HEADERS ? sizes.count : CPW_MAX_HEADERS;
-	request->header_memory = malloc((size_t) kept * sizeof(CpwHeader) +
-									sizes.bytes + 1);
-	if (request->header_memory == NULL)
-		return false;
-	items = request->header_memory;
-	copy.item = items;
-	copy.end = items + kept;
-	copy.text = (char *) (items + kept);
-	copy.has_nul = false;
-	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, copy_header, &copy);
-	request->headers.items = items;
-	request->headers.count = kept;
-	request->has_nul = copy.has_nul;
-	/* Too many is too large, whatever their size. */
-	if (sizes.count > CPW_MAX_HEADERS)
-		request->header_size = SIZE_MAX;
-	return true;
+	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, visit_header, &visit);
 }
 
 /* The headers are here: hand the request to the owner. */
 static enum MHD_Result
-arrive(CpwListener *listener, CpwRequest *request,
-	   struct MHD_Connection *mhd, const char *method)
+arrive(CpwListener *listener, CpwRequest *request, struct MHD_Connection *mhd,
+	   const char *method, const char *url, const char *version)
 {
 	const union MHD_ConnectionInfo *info;
+	CpwHeadSource source = {
+		.method = method, .url = url, .version = version,
+		.is_lenient = cpw_head_library_is_lenient(MHD_get_version()),
+		.each_header = each_header, .connection = mhd,
+	};
 
-	if (!take_headers(request, mhd))
+	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	source.size = info->header_size;
+	if (!cpw_head_take(request, &source))
 		return MHD_NO;
-	request->method = method;
-	cpw_request_describe_body(request);
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	if (info != NULL && info->client_addr != NULL)
 		memcpy(&request->peer, info->client_addr,
@@ -248,6 +206,11 @@ send_answer(CpwRequest *request, struct MHD_Connection *mhd)
 	if (response == NULL)
 		return MHD_NO;
 	MHD_add_response_header(response, "Content-Type", "application/json");
+	if (request->closes)
+	{
+		MHD_add_response_header(response, "Connection", "close");
+		request->lingers = true;
+	}
 	if (request->allow != NULL)
 		MHD_add_response_header(response, "Allow", request->allow);
 	if (request->retry_after > 0)
@@ -270,14 +233,15 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *url,
 	CpwRequest *request = *context;
 	size_t		length;
 
-	(void) url;
-	(void) version;
+	listener->progressed = true;
 	if (request == NULL || request->connection == NULL)
 		return MHD_NO;
+	if (request->state != STATE_NEW && request->state != STATE_READING)
+		MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
 	switch (request->state)
 	{
 		case STATE_NEW:
-			return arrive(listener, request, mhd, method);
+			return arrive(listener, request, mhd, method, url, version);
 		case STATE_ADMITTED:
 			request->state = STATE_READING;
 			return MHD_YES;
@@ -301,7 +265,7 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *url,
 			 * does.
 			 */
 			request->state = STATE_ANSWERED;
-			if (!request->has_body)
+			if (!request->has_body && !request->closes)
 				return MHD_YES;
 			request->lingers = true;
 			return send_answer(request, mhd);
@@ -329,6 +293,7 @@ on_completed(void *arg, struct MHD_Connection *mhd, void **context,
 	{
 		if (request->lingers)
 			cpw_linger_add(&listener->lingering, request->connection->fd);
+		request->connection->request = NULL;
 		request->connection->served = true;
 		cpw_deadline_set(&request->connection->deadline, &listener->idle,
 					 listener->limits.keepalive_timeout);
@@ -347,6 +312,7 @@ on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 	CpwListener *listener = daemon->listener;
 	CpwConnection *connection;
 
+	listener->progressed = true;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED)
 	{
 		const union MHD_ConnectionInfo *info =
@@ -357,6 +323,8 @@ on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 		if (connection == NULL)
 			return;
 		connection->fd = info->connect_fd;
+		cpw_hangup_watch(&listener->hangups, &connection->hangup,
+						 info->connect_fd);
 		connection->mhd = mhd;
 		daemon->connections++;
 		listener->connections++;
@@ -371,6 +339,7 @@ on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 	if (connection == NULL)
 		return;
 	*context = NULL;
+	cpw_hangup_forget(&listener->hangups, &connection->hangup);
 	cpw_deadline_clear(&connection->deadline);
 	if (connection->counted)
 		cpw_peers_remove(&listener->peers, &connection->peer);
@@ -441,6 +410,8 @@ start_daemon(CpwListener *listener)
 						 MHD_OPTION_CONNECTION_TIMEOUT, 0u,
 						 MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 						 listener->limits.max_header_size * 2,
+						 MHD_OPTION_STRICT_FOR_CLIENT,
+						 cpw_head_library_is_lenient(MHD_get_version()) ? 0 : 1,
 						 MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
 						 MHD_OPTION_ARRAY,
 						 listener->limits.tls ? tls_options : no_options,
@@ -510,8 +481,13 @@ cpw_listener_create(const CpwListenerLimits *limits,
 	MHD_set_panic_func(on_panic, NULL);
 	listener->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	listener->lingering.epoll_fd = listener->epoll_fd;
-	if (listener->epoll_fd >= 0 && start_daemon(listener))
-		return listener;
+	if (listener->epoll_fd >= 0 &&
+		cpw_hangups_init(&listener->hangups, listener->epoll_fd))
+	{
+		if (start_daemon(listener))
+			return listener;
+		cpw_hangups_end(&listener->hangups);
+	}
 	if (listener->epoll_fd >= 0)
 		close(listener->epoll_fd);
 	free(listener);
@@ -606,6 +582,18 @@ end_overdue(CpwDeadlines *deadlines)
 		shutdown(((CpwConnection *) overdue)->fd, SHUT_RDWR);
 }
 
+/* Whether the connection of a hangup can only go on with more bytes. */
+static bool
+waits_for_bytes(const CpwHangup *hangup)
+{
+	const CpwConnection *connection = (const CpwConnection *)
+		((const char *) hangup - offsetof(CpwConnection, hangup));
+	const CpwRequest *request = connection->request;
+
+	return request == NULL || request->state == STATE_NEW ||
+		request->state == STATE_READING;
+}
+
 void
 cpw_listener_run(CpwListener *listener)
 {
@@ -616,8 +604,27 @@ cpw_listener_run(CpwListener *listener)
 	for (Daemon *daemon = listener->daemons; daemon != NULL;
 		 daemon = daemon->next)
 		MHD_run(daemon->mhd);
+	listener->futile = listener->progressed ? 0 : listener->futile + 1;
+	listener->progressed = false;
 	stop_replaced(listener);
+	cpw_hangups_run(&listener->hangups, waits_for_bytes);
 	cpw_linger_run(&listener->lingering);
+}
+
+/*
+ * How long to wait although libmicrohttpd wants to be called at once. It goes
+ * on wanting that while a line between two chunks fills its buffer, for which
+ * it can do nothing, until the deadline ends the connection. What happens on
+ * a socket meanwhile ends the wait.
+ */
+static long
+pause_when_futile(const CpwListener *listener)
+{
+	int			doublings = listener->futile - FUTILE_ROUNDS;
+
+	if (doublings < 0)
+		return 0;
+	return doublings < 5 ? 1L << doublings : MAX_PAUSE_MS;
 }
 
 long
@@ -625,8 +632,8 @@ cpw_listener_timeout(const CpwListener *listener)
 {
 	MHD_UNSIGNED_LONG_LONG timeout;
 	const CpwDeadlines *const lists[] = {
-		&listener->exchanging, &listener->idle, &listener->lingering.sockets,
-		&listener->pauses,
+		&listener->exchanging, &listener->idle, &listener->hangups.checks,
+		&listener->lingering.sockets, &listener->pauses,
 	};
 	long		first = -1;
 
@@ -635,7 +642,7 @@ cpw_listener_timeout(const CpwListener *listener)
 	for (Daemon *daemon = listener->daemons; daemon != NULL;
 		 daemon = daemon->next)
 		if (MHD_get_timeout(daemon->mhd, &timeout) == MHD_YES && timeout == 0)
-			return 0;
+			first = pause_when_futile(listener);
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 	{
 		long		left = cpw_deadline_timeout(lists[i]);
@@ -658,11 +665,22 @@ cpw_listener_take_complete(CpwListener *listener)
 	return cpw_request_list_take(&listener->complete);
 }
 
-/* libmicrohttpd does not tell epoll of a resumed connection. */
+/*
+ * libmicrohttpd does not tell epoll of a resumed connection.
+ *
+ * It reads from such a connection before it goes on with what it has read, and
+ * where the client has shut down its side meanwhile, which it may, that ends
+ * the exchange: a whole request would be lost, or the answer of one that is
+ * committed. Connections with a time-out of their own are looked at before any
+ * are read from: so it has one, until the handler is called.
+ */
 static void
 resume(CpwListener *listener, CpwRequest *request)
 {
 	listener->resumed = true;
+	MHD_set_connection_option(request->connection->mhd,
+							  MHD_CONNECTION_OPTION_TIMEOUT,
+							  NEVER_MET_SECONDS);
 	MHD_resume_connection(request->connection->mhd);
 }
 

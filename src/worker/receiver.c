@@ -402,9 +402,9 @@ prepare(int number)
 		ereport(FATAL,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("could not start libmicrohttpd")));
-	/* Its own epoll descriptor and the one that holds it. */
-	ReserveExternalFD();
-	ReserveExternalFD();
+	/* Its epoll descriptor, that of hangups, and the one that holds both. */
+	for (int i = 0; i < 3; i++)
+		ReserveExternalFD();
 	cpw_intake_init(listener, slot);
 	listen_pause = FIRST_LISTEN_PAUSE_MS;
 	listen_now();
