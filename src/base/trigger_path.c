@@ -5,6 +5,7 @@
 #include "base/trigger_path.h"
 
 #include <string.h>
+#include <strings.h>
 
 #ifdef POSTGRES_H
 #error "src/base is plain C"
@@ -28,6 +29,35 @@ is_token(const char *text, size_t length)
 	return true;
 }
 
+/*
+ * Takes scheme and authority off an absolute-form target: what stays begins
+ * with the path. Servers must take that form (RFC 9112, 3.2.2); whom it names
+ * is of no more interest than Host is.
+ */
+static void
+skip_authority(const char **text, size_t *length)
+{
+	static const char *const schemes[] = {"http://", "https://"};
+	const char *path;
+
+	for (size_t n = 0; n < sizeof(schemes) / sizeof(schemes[0]); n++)
+	{
+		const size_t scheme_length = strlen(schemes[n]);
+
+		if (*length <= scheme_length ||
+			strncasecmp(*text, schemes[n], scheme_length) != 0)
+			continue;
+		path = memchr(*text + scheme_length, '/', *length - scheme_length);
+		/* Without an authority it is no such target. */
+		if (path == NULL || path == *text + scheme_length ||
+			memchr(*text, '?', (size_t) (path - *text)) != NULL)
+			return;
+		*length -= (size_t) (path - *text);
+		*text = path;
+		return;
+	}
+}
+
 void
 cpw_target_parse(const char *text, size_t length, CpwTarget *target)
 {
@@ -39,6 +69,7 @@ cpw_target_parse(const char *text, size_t length, CpwTarget *target)
 	if (length == 0 || memchr(text, '#', length) != NULL)
 		return;
 
+	skip_authority(&text, &length);
 	mark = memchr(text, '?', length);
 	path_length = mark != NULL ? (size_t) (mark - text) : length;
 

@@ -25,8 +25,8 @@ typedef struct CpwTarget
 } CpwTarget;
 
 /*
- * Splits a request target in origin form. Pointers go into the given text. A
- * token is exactly CPW_TOKEN_LENGTH characters of the base64url alphabet;
+ * Splits a request target in origin or absolute form. Pointers go into the
+ * given text. A token is exactly CPW_TOKEN_LENGTH characters of the base64url alphabet;
  * anything else (a slash behind it, an escape in it) is OTHER. A "#..." is no
  * part of a target and makes it OTHER.
  */

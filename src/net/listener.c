@@ -1,16 +1,12 @@
 /*
  * listener.c
- *		HTTP in: the only user of libmicrohttpd.
+ *		HTTP in: connections, exchanges, answers.
  *
  * The daemon runs in external-epoll mode, without threads and without a
  * listening socket of its own: the owner's sockets are accepted here and
  * handed over, so that an address or a limit can change while it runs.
- *
- * Deadlines. libmicrohttpd's own time-out is one of inactivity, which a client
- * that drips bytes never meets. Here a connection has one deadline at a time:
- * keepalive_timeout while it waits for a request's first line, then
- * request_timeout for the whole exchange (from the start for the first one).
- * A connection that is overdue is shut down; libmicrohttpd then sees its end.
+ * libmicrohttpd's own time-out is one of inactivity, which a client that drips
+ * bytes never meets: deadlines are ours (connections.c).
  *
  * States of a request. A handler call after a resume looks just like the one
  * at the end of an empty body, so the state tells them apart.
@@ -28,12 +24,21 @@
 #include <unistd.h>
 
 #include "net/certificate.h"
-#include "net/deadline.h"
-#include "net/linger.h"
-#include "net/peers.h"
+#include "net/connections.h"
+#include "net/head.h"
 
 /* Connections taken from one listening socket a round. */
 #define ACCEPTS_PER_ROUND		64
+
+/*
+ * Rounds in which libmicrohttpd may do nothing and still want the next one at
+ * once; then it has to wait, ever longer.
+ */
+#define FUTILE_ROUNDS			8
+#define MAX_PAUSE_MS			50
+
+/* A time-out of libmicrohttpd's that every deadline of ours comes before. */
+#define NEVER_MET_SECONDS		(30u * 24 * 3600)
 
 /* GnuTLS's words for TLS 1.2 and 1.3 with its usual choice of ciphers. */
 #define TLS_PRIORITIES			"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
@@ -48,16 +53,6 @@ enum RequestState
 	STATE_ANSWERED_EARLY,		/* answered before its (empty) end */
 	STATE_ANSWERED
 };
-
-typedef struct CpwConnection
-{
-	CpwDeadline deadline;		/* first: a deadline is its connection */
-	int			fd;
-	struct MHD_Connection *mhd;
-	bool		served;			/* it has had a whole exchange */
-	bool		counted;		/* in the listener's peers */
-	CpwPeer		peer;
-} CpwConnection;
 
 /*
  * A daemon of libmicrohttpd. What it fixes at its start (the memory of a
@@ -77,15 +72,12 @@ struct CpwListener
 	Daemon	   *daemons;		/* the first one takes new connections */
 	int			epoll_fd;		/* holds the daemons' own */
 	CpwListenerLimits limits;
-	int			connections;
+	CpwConnections connections;
+	const struct sockaddr_storage *accepting;	/* whose connection begins */
 	CpwBodyBudget budget;
-	CpwPeers	peers;			/* connections by address */
-	const struct sockaddr_storage *accepting;	/* whose connection starts */
-	uint64_t	refused;
 	bool		resumed;		/* libmicrohttpd has work that epoll won't tell */
-	CpwDeadlines exchanging;
-	CpwDeadlines idle;
-	CpwLingering lingering;
+	bool		progressed;		/* it has called back since the last round */
+	int			futile;			/* rounds in a row in which it has not */
 	CpwRequestList arrived;
 	CpwRequestList complete;
 	char		message[256];
@@ -101,124 +93,62 @@ static void *
 on_first_line(void *arg, const char *uri, struct MHD_Connection *mhd)
 {
 	CpwListener *listener = ((Daemon *) arg)->listener;
-	size_t		length = strlen(uri);
-	CpwRequest *request = calloc(1, sizeof(CpwRequest) + length + 1);
+	CpwRequest *request = cpw_head_begin(uri);
 	const union MHD_ConnectionInfo *info;
 
 	if (request == NULL)
 		return NULL;
-	memcpy((char *) (request + 1), uri, length + 1);
-	request->target = (char *) (request + 1);
 	request->state = STATE_NEW;
+	listener->progressed = true;
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	request->connection = info->socket_context;
-	if (request->connection != NULL && request->connection->served)
-		cpw_deadline_set(&request->connection->deadline, &listener->exchanging,
-					 listener->limits.request_timeout);
+	if (request->connection != NULL)
+		cpw_connections_begin_exchange(&listener->connections,
+									   request->connection, request);
 	return request;
 }
 
-typedef struct HeaderSizes
+typedef struct Visit
 {
-	int			count;
-	size_t		bytes;			/* names and values alone */
-} HeaderSizes;
+	CpwHeadVisitor visitor;
+	void	   *arg;
+} Visit;
 
 static enum MHD_Result
-measure_header(void *arg, enum MHD_ValueKind kind, const char *name,
-			   size_t name_length, const char *value, size_t value_length)
+visit_header(void *arg, enum MHD_ValueKind kind, const char *name,
+			 size_t name_length, const char *value, size_t value_length)
 {
-	HeaderSizes *sizes = arg;
+	Visit	   *visit = arg;
 
 	(void) kind;
-	(void) name;
-	(void) value;
-	sizes->count++;
-	sizes->bytes += name_length + value_length;
-	return MHD_YES;
+	return visit->visitor(visit->arg, name, name_length, value, value_length)
+		? MHD_YES : MHD_NO;
 }
 
-typedef struct HeaderCopy
+static void
+each_header(void *mhd, CpwHeadVisitor visitor, void *arg)
 {
-	CpwHeader  *item;
-	CpwHeader  *end;
-	char	   *text;
-	bool		has_nul;
-} HeaderCopy;
+	Visit		visit = {visitor, arg};
 
-static enum MHD_Result
-copy_header(void *arg, enum MHD_ValueKind kind, const char *name,
-			size_t name_length, const char *value, size_t value_length)
-{
-	HeaderCopy *copy = arg;
-
-	(void) kind;
-	if (copy->item == copy->end)
-		return MHD_NO;
-	for (size_t i = 0; i < name_length; i++)
-	{
-		char		c = name[i];
-
-		copy->text[i] = c >= 'A' && c <= 'Z' ? (char) (c + 32) : c;
-	}
-	copy->item->name = copy->text;
-	copy->item->name_length = name_length;
-	copy->text += name_length;
-	if (value_length > 0)
-		memcpy(copy->text, value, value_length);
-	copy->item->value = copy->text;
-	copy->item->value_length = value_length;
-	copy->text += value_length;
-	if (memchr(copy->item->name, '\0', name_length) != NULL ||
-		memchr(copy->item->value, '\0', value_length) != NULL)
-		copy->has_nul = true;
-	copy->item++;
-	return MHD_YES;
-}
-
-/* Copies the headers in lower case; false when memory is short. */
-static bool
-take_headers(CpwRequest *request, struct MHD_Connection *mhd)
-{
-	HeaderSizes sizes = {0, 0};
-	HeaderCopy	copy;
-	CpwHeader  *items;
-	int			kept;
-
-	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, measure_header, &sizes);
-	/* ": " and the line's end */
-	request->header_size = sizes.bytes + 4 * (size_t) sizes.count;
-	kept = sizes.count <= CPW_MAX_HEADERS ? sizes.count : CPW_MAX_HEADERS;
-	request->header_memory = malloc((size_t) kept * sizeof(CpwHeader) +
-									sizes.bytes + 1);
-	if (request->header_memory == NULL)
-		return false;
-	items = request->header_memory;
-	copy.item = items;
-	copy.end = items + kept;
-	copy.text = (char *) (items + kept);
-	copy.has_nul = false;
-	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, copy_header, &copy);
-	request->headers.items = items;
-	request->headers.count = kept;
-	request->has_nul = copy.has_nul;
-	/* Too many is too large, whatever their size. */
-	if (sizes.count > CPW_MAX_HEADERS)
-		request->header_size = SIZE_MAX;
-	return true;
+	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, visit_header, &visit);
 }
 
 /* The headers are here: hand the request to the owner. */
 static enum MHD_Result
-arrive(CpwListener *listener, CpwRequest *request,
-	   struct MHD_Connection *mhd, const char *method)
+arrive(CpwListener *listener, CpwRequest *request, struct MHD_Connection *mhd,
+	   const char *method, const char *url, const char *version)
 {
 	const union MHD_ConnectionInfo *info;
+	CpwHeadSource source = {
+		.method = method, .url = url, .version = version,
+		.is_lenient = cpw_head_library_is_lenient(MHD_get_version()),
+		.each_header = each_header, .connection = mhd,
+	};
 
-	if (!take_headers(request, mhd))
+	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	source.size = info->header_size;
+	if (!cpw_head_take(request, &source))
 		return MHD_NO;
-	request->method = method;
-	cpw_request_describe_body(request);
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	if (info != NULL && info->client_addr != NULL)
 		memcpy(&request->peer, info->client_addr,
@@ -243,6 +173,11 @@ send_answer(CpwRequest *request, struct MHD_Connection *mhd)
 	if (response == NULL)
 		return MHD_NO;
 	MHD_add_response_header(response, "Content-Type", "application/json");
+	if (request->closes)
+	{
+		MHD_add_response_header(response, "Connection", "close");
+		request->lingers = true;
+	}
 	if (request->allow != NULL)
 		MHD_add_response_header(response, "Allow", request->allow);
 	if (request->retry_after > 0)
@@ -265,14 +200,15 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *url,
 	CpwRequest *request = *context;
 	size_t		length;
 
-	(void) url;
-	(void) version;
+	listener->progressed = true;
 	if (request == NULL || request->connection == NULL)
 		return MHD_NO;
+	if (request->state != STATE_NEW && request->state != STATE_READING)
+		MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
 	switch (request->state)
 	{
 		case STATE_NEW:
-			return arrive(listener, request, mhd, method);
+			return arrive(listener, request, mhd, method, url, version);
 		case STATE_ADMITTED:
 			request->state = STATE_READING;
 			return MHD_YES;
@@ -296,7 +232,7 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *url,
 			 * does.
 			 */
 			request->state = STATE_ANSWERED;
-			if (!request->has_body)
+			if (!request->has_body && !request->closes)
 				return MHD_YES;
 			request->lingers = true;
 			return send_answer(request, mhd);
@@ -321,13 +257,8 @@ on_completed(void *arg, struct MHD_Connection *mhd, void **context,
 		return;
 	*context = NULL;
 	if (request->connection != NULL)
-	{
-		if (request->lingers)
-			cpw_linger_add(&listener->lingering, request->connection->fd);
-		request->connection->served = true;
-		cpw_deadline_set(&request->connection->deadline, &listener->idle,
-					 listener->limits.keepalive_timeout);
-	}
+		cpw_connections_end_exchange(&listener->connections,
+									 request->connection, request->lingers);
 	cpw_request_free_body(request, &listener->budget);
 	free(request->header_memory);
 	free(request->answer);
@@ -340,38 +271,24 @@ on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 {
 	Daemon	   *daemon = arg;
 	CpwListener *listener = daemon->listener;
-	CpwConnection *connection;
+	const union MHD_ConnectionInfo *info;
 
+	listener->progressed = true;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED)
 	{
-		const union MHD_ConnectionInfo *info =
-			MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-		connection = calloc(1, sizeof(CpwConnection));
-		*context = connection;
-		if (connection == NULL)
-			return;
-		connection->fd = info->connect_fd;
-		connection->mhd = mhd;
-		daemon->connections++;
-		listener->connections++;
-		connection->peer = cpw_peer_of(listener->accepting);
-		connection->counted = cpw_peers_add(&listener->peers,
-											&connection->peer);
-		cpw_deadline_set(&connection->deadline, &listener->exchanging,
-						 listener->limits.request_timeout);
-		return;
+		info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+		*context = cpw_connections_begin(&listener->connections,
+										 info->connect_fd, mhd,
+										 listener->accepting);
+		if (*context != NULL)
+			daemon->connections++;
 	}
-	connection = *context;
-	if (connection == NULL)
-		return;
-	*context = NULL;
-	cpw_deadline_clear(&connection->deadline);
-	if (connection->counted)
-		cpw_peers_remove(&listener->peers, &connection->peer);
-	daemon->connections--;
-	listener->connections--;
-	free(connection);
+	else if (*context != NULL)
+	{
+		cpw_connections_end(&listener->connections, *context);
+		*context = NULL;
+		daemon->connections--;
+	}
 }
 
 static void on_message(void *arg, const char *format, va_list arguments)
@@ -436,6 +353,8 @@ start_daemon(CpwListener *listener)
 						 MHD_OPTION_CONNECTION_TIMEOUT, 0u,
 						 MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 						 listener->limits.max_header_size * 2,
+						 MHD_OPTION_STRICT_FOR_CLIENT,
+						 cpw_head_library_is_lenient(MHD_get_version()) ? 0 : 1,
 						 MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
 						 MHD_OPTION_ARRAY,
 						 listener->limits.tls ? tls_options : no_options,
@@ -483,6 +402,11 @@ static void
 take_limits(CpwListener *listener, const CpwListenerLimits *limits)
 {
 	listener->limits = *limits;
+	listener->connections.max = limits->max_connections;
+	listener->connections.max_per_ip = limits->max_connections_per_ip;
+	listener->connections.is_exempt = limits->is_exempt;
+	listener->connections.request_timeout = limits->request_timeout;
+	listener->connections.keepalive_timeout = limits->keepalive_timeout;
 	listener->budget.max_body_size = limits->max_body_size;
 	listener->budget.max_json_values = limits->max_json_values;
 	listener->budget.max_buffered = limits->max_buffered;
@@ -504,9 +428,13 @@ cpw_listener_create(const CpwListenerLimits *limits,
 	panic_function = panic;
 	MHD_set_panic_func(on_panic, NULL);
 	listener->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	listener->lingering.epoll_fd = listener->epoll_fd;
-	if (listener->epoll_fd >= 0 && start_daemon(listener))
-		return listener;
+	if (listener->epoll_fd >= 0 &&
+		cpw_connections_init(&listener->connections, listener->epoll_fd))
+	{
+		if (start_daemon(listener))
+			return listener;
+		cpw_connections_free(&listener->connections);
+	}
 	if (listener->epoll_fd >= 0)
 		close(listener->epoll_fd);
 	free(listener);
@@ -520,8 +448,14 @@ cpw_listener_set_limits(CpwListener *listener, const CpwListenerLimits *limits)
 	bool		tls = listener->limits.tls;
 
 	take_limits(listener, limits);
-	return (limits->max_header_size == header_size && limits->tls == tls) ||
-		start_daemon(listener);
+	if ((limits->max_header_size == header_size && limits->tls == tls) ||
+		start_daemon(listener))
+		return true;
+
+	/* The next call tries again. */
+	listener->limits.max_header_size = header_size;
+	listener->limits.tls = tls;
+	return false;
 }
 
 int
@@ -533,21 +467,7 @@ cpw_listener_descriptor(const CpwListener *listener)
 bool
 cpw_listener_has_room(const CpwListener *listener)
 {
-	return listener->connections < listener->limits.max_connections;
-}
-
-/* Whether one more connection of the address may be taken. */
-static bool
-admits_peer(const CpwListener *listener, const struct sockaddr_storage *address)
-{
-	const CpwListenerLimits *limits = &listener->limits;
-	CpwPeer		peer;
-
-	if (limits->max_connections_per_ip == 0)
-		return true;
-	peer = cpw_peer_of(address);
-	return cpw_peers_count(&listener->peers, &peer) <
-		limits->max_connections_per_ip || limits->is_exempt(address);
+	return cpw_connections_have_room(&listener->connections);
 }
 
 bool
@@ -561,10 +481,15 @@ cpw_listener_accept(CpwListener *listener, int listen_socket)
 								 &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0)
-			return false;		/* none waits, or descriptors are short */
-		if (!admits_peer(listener, &peer))
 		{
-			listener->refused++;
+			/* Short of descriptors, the socket stays readable: leave it. */
+			if (errno != EAGAIN && errno != EWOULDBLOCK &&
+				errno != ECONNABORTED && errno != EINTR)
+				cpw_connections_pause(&listener->connections);
+			return false;
+		}
+		if (!cpw_connections_admit(&listener->connections, &peer))
+		{
 			close(fd);
 			continue;
 		}
@@ -577,52 +502,63 @@ cpw_listener_accept(CpwListener *listener, int listen_socket)
 	return cpw_listener_has_room(listener);
 }
 
-/* Cuts the connections whose time is over. */
-static void
-end_overdue(CpwDeadlines *deadlines)
+/* Whether the connection of a hangup can only go on with more bytes. */
+static bool
+waits_for_bytes(const CpwHangup *hangup)
 {
-	CpwDeadline *overdue;
+	const CpwConnection *connection = (const CpwConnection *)
+		((const char *) hangup - offsetof(CpwConnection, hangup));
+	const CpwRequest *request = connection->request;
 
-	while ((overdue = cpw_deadline_take_overdue(deadlines)) != NULL)
-		shutdown(((CpwConnection *) overdue)->fd, SHUT_RDWR);
+	return request == NULL || request->state == STATE_NEW ||
+		request->state == STATE_READING;
 }
 
 void
 cpw_listener_run(CpwListener *listener)
 {
-	end_overdue(&listener->exchanging);
-	end_overdue(&listener->idle);
+	cpw_connections_cut_overdue(&listener->connections);
 	listener->resumed = false;
 	for (Daemon *daemon = listener->daemons; daemon != NULL;
 		 daemon = daemon->next)
 		MHD_run(daemon->mhd);
+	listener->futile = listener->progressed ? 0 : listener->futile + 1;
+	listener->progressed = false;
 	stop_replaced(listener);
-	cpw_linger_run(&listener->lingering);
+	cpw_connections_look_after(&listener->connections, waits_for_bytes);
+}
+
+/*
+ * How long to wait although libmicrohttpd wants to be called at once. It goes
+ * on wanting that while a line between two chunks fills its buffer, for which
+ * it can do nothing, until the deadline ends the connection. What happens on
+ * a socket meanwhile ends the wait.
+ */
+static long
+pause_when_futile(const CpwListener *listener)
+{
+	int			doublings = listener->futile - FUTILE_ROUNDS;
+
+	if (doublings < 0)
+		return 0;
+	return doublings < 5 ? 1L << doublings : MAX_PAUSE_MS;
 }
 
 long
 cpw_listener_timeout(const CpwListener *listener)
 {
 	MHD_UNSIGNED_LONG_LONG timeout;
-	const CpwDeadlines *const lists[] = {
-		&listener->exchanging, &listener->idle, &listener->lingering.sockets,
-	};
 	long		first = -1;
+	long		left;
 
 	if (listener->resumed || listener->arrived.first || listener->complete.first)
 		return 0;
 	for (Daemon *daemon = listener->daemons; daemon != NULL;
 		 daemon = daemon->next)
 		if (MHD_get_timeout(daemon->mhd, &timeout) == MHD_YES && timeout == 0)
-			return 0;
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-	{
-		long		left = cpw_deadline_timeout(lists[i]);
-
-		if (left >= 0 && (first < 0 || left < first))
-			first = left;
-	}
-	return first;
+			first = pause_when_futile(listener);
+	left = cpw_connections_timeout(&listener->connections);
+	return first < 0 || (left >= 0 && left < first) ? left : first;
 }
 
 CpwRequest *
@@ -637,12 +573,23 @@ cpw_listener_take_complete(CpwListener *listener)
 	return cpw_request_list_take(&listener->complete);
 }
 
-/* libmicrohttpd does not tell epoll of a resumed connection. */
+/*
+ * libmicrohttpd does not tell epoll of a resumed connection.
+ *
+ * It reads from such a connection before it goes on with what it has read, and
+ * where the client has shut down its side meanwhile, which it may, that ends
+ * the exchange: a whole request would be lost, or the answer of one that is
+ * committed. Connections with a time-out of their own are looked at before any
+ * are read from: so it has one, until the handler is called.
+ */
 static void
 resume(CpwListener *listener, CpwRequest *request)
 {
 	listener->resumed = true;
-	MHD_resume_connection(request->connection->mhd);
+	MHD_set_connection_option(request->connection->handle,
+							  MHD_CONNECTION_OPTION_TIMEOUT,
+							  NEVER_MET_SECONDS);
+	MHD_resume_connection(request->connection->handle);
 }
 
 void
@@ -676,13 +623,13 @@ cpw_listener_answer(CpwListener *listener, CpwRequest *request, int status,
 uint64_t
 cpw_listener_refused(const CpwListener *listener)
 {
-	return listener->refused;
+	return listener->connections.refused;
 }
 
 int
 cpw_listener_connections(const CpwListener *listener)
 {
-	return listener->connections;
+	return listener->connections.count;
 }
 
 size_t

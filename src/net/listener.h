@@ -1,7 +1,7 @@
 /*
  * listener.h
- *		HTTP in: connections, requests, answers, deadlines. The only user of
- *		libmicrohttpd is listener.c.
+ *		HTTP in: connections, requests, answers, deadlines. Only
+ *		listener.c and head.c know libmicrohttpd.
  *
  * The listener has no threads and never blocks. Its owner waits on
  * cpw_listener_descriptor() and calls cpw_listener_run() after every wake.

@@ -23,7 +23,7 @@ typedef struct CpwRequest
 	const char *target;			/* as it was sent, NUL-terminated */
 	CpwHeaders	headers;
 	size_t		header_size;	/* names, values and separators */
-	bool		has_nul;		/* a NUL byte in a header */
+	const char *malformed;		/* what is wrong with its head, or NULL */
 	bool		has_body;
 	bool		length_known;	/* a Content-Length came */
 	uint64_t	content_length;
@@ -47,7 +47,8 @@ typedef struct CpwRequest
 	bool		count_values;
 	size_t		body_capacity;
 	size_t		discarded;
-	bool		lingers;		/* answered before its body was read */
+	bool		closes;			/* its connection ends behind it */
+	bool		lingers;		/* so that its answer arrives all the same */
 	CpwJsonScan scan;
 	void	   *header_memory;
 	int			status;

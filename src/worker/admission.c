@@ -27,73 +27,34 @@ check_header_size(const CpwRequest *request, const CpwWebhook *webhook,
 }
 
 static CpwVerdict
-check_nul(const CpwRequest *request, const CpwWebhook *webhook,
-		  const char **reason)
+check_form(const CpwRequest *request, const CpwWebhook *webhook,
+		   const char **reason)
 {
 	(void) webhook;
-	if (!request->has_nul)
+	if (request->malformed == NULL)
 		return CPW_VERDICT_PENDING;
-	*reason = "a header contains a NUL byte";
+	*reason = request->malformed;
 	return CPW_VERDICT_BAD_REQUEST;
-}
-
-/*
- * libmicrohttpd reads to the end of the connection for a transfer coding that
- * it does not know, and goes by the first of several lengths. Two lengths of
- * any kind are the shape of request smuggling (RFC 9112, 6.1 and 6.3).
- */
-static CpwVerdict
-check_body_framing(const CpwRequest *request, const CpwWebhook *webhook,
-				   const char **reason)
-{
-	int			occurrences;
-	const CpwHeader *header;
-
-	(void) webhook;
-	(void) cpw_headers_find(&request->headers, "content-length", &occurrences);
-	if (occurrences > 1)
-	{
-		*reason = "Content-Length came more than once";
-		return CPW_VERDICT_BAD_REQUEST;
-	}
-	header = cpw_headers_find(&request->headers, "transfer-encoding",
-							  &occurrences);
-	if (header == NULL)
-		return CPW_VERDICT_PENDING;
-	if (occurrences > 1 || header->value_length != 7 ||
-		pg_strncasecmp(header->value, "chunked", 7) != 0)
-	{
-		*reason = "Transfer-Encoding is not chunked";
-		return CPW_VERDICT_BAD_REQUEST;
-	}
-	if (request->length_known)
-	{
-		*reason = "Transfer-Encoding and Content-Length came together";
-		return CPW_VERDICT_BAD_REQUEST;
-	}
-	return CPW_VERDICT_PENDING;
-}
-
-static bool
-admits_client(const CpwRequest *request, const CpwWebhook *webhook)
-{
-	struct sockaddr_storage client;
-	inet	   *address;
-
-	if (webhook->authentication != CPW_AUTHENTICATION_IP)
-		return true;
-	client = cpw_address_of_client(&request->peer, &request->headers,
-								   cpw_setting_trusted_proxies);
-	address = cpw_address_from_socket(&client);
-	return address != NULL && webhook->range != NULL &&
-		cpw_address_in_range(address, webhook->range);
 }
 
 static CpwVerdict
 check_address(const CpwRequest *request, const CpwWebhook *webhook,
 			  const char **reason)
 {
-	if (admits_client(request, webhook))
+	struct sockaddr_storage client;
+	inet	   *address;
+
+	if (webhook->authentication != CPW_AUTHENTICATION_IP)
+		return CPW_VERDICT_PENDING;
+	if (!cpw_address_of_client(&request->peer, &request->headers,
+							   cpw_setting_trusted_proxies, &client))
+	{
+		*reason = "the proxies' headers do not tell the client's address";
+		return CPW_VERDICT_ADDRESS_DENIED;
+	}
+	address = cpw_address_from_socket(&client);
+	if (address != NULL && webhook->range != NULL &&
+		cpw_address_in_range(address, webhook->range))
 		return CPW_VERDICT_PENDING;
 	*reason = "the address is not in AllowedIPRange";
 	return CPW_VERDICT_ADDRESS_DENIED;
@@ -178,8 +139,7 @@ cpw_admission_check(const CpwRequest *request, const CpwWebhook *webhook,
 {
 	static const Check checks[] = {
 		check_header_size,
-		check_nul,
-		check_body_framing,
+		check_form,
 		check_address,
 		check_length,
 		check_media_type,

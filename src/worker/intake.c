@@ -127,6 +127,11 @@ route(CpwRequest *request, bool database_is_ready)
 	CpwWebhook *webhook = NULL;
 
 	cpw_target_parse(request->target, strlen(request->target), &target);
+	if (request->malformed != NULL && target.kind != CPW_TARGET_TRIGGER)
+	{
+		answer(request, CPW_VERDICT_BAD_REQUEST, NULL, request->malformed, NULL);
+		return;
+	}
 	if (target.kind == CPW_TARGET_HEALTHZ)
 	{
 		if (!method_is(request, "GET") && !method_is(request, "HEAD"))
@@ -149,6 +154,9 @@ route(CpwRequest *request, bool database_is_ready)
 		answer(request, CPW_VERDICT_UNAVAILABLE, NULL, NULL, NULL);
 	else if (cpw_webhook_cache_mismatch() != NULL)
 		answer(request, CPW_VERDICT_UNAVAILABLE, NULL, NULL, NULL);
+	else if (request->malformed != NULL &&
+			 (webhook == NULL || !method_is(request, "POST")))
+		answer(request, CPW_VERDICT_BAD_REQUEST, NULL, request->malformed, NULL);
 	else if (webhook == NULL)
 		answer(request, CPW_VERDICT_NOT_FOUND, NULL, NULL, NULL);
 	else if (!method_is(request, "POST"))

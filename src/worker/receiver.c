@@ -282,7 +282,6 @@ reload(void)
 	int			backlog = cpw_setting_backlog;
 
 	ProcessConfigFile(PGC_SIGHUP);
-	(void) apply_limits();
 	apply_lock_timeout();
 	cpw_webhook_cache_drop();
 	if (listen_again_at != 0 || port != cpw_setting_port || backlog != cpw_setting_backlog ||
@@ -292,7 +291,11 @@ reload(void)
 		accept_queued();
 		listen_now();
 	}
-	rebuild_wait_set();
+	else
+	{
+		(void) apply_limits();
+		rebuild_wait_set();
+	}
 }
 
 /* ---- the loop ---- */
@@ -396,9 +399,9 @@ prepare(int number)
 		ereport(FATAL,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("could not start libmicrohttpd")));
-	/* Its own epoll descriptor and the one that holds it. */
-	ReserveExternalFD();
-	ReserveExternalFD();
+	/* Its epoll descriptor, that of hangups, and the one that holds both. */
+	for (int i = 0; i < 3; i++)
+		ReserveExternalFD();
 	cpw_intake_init(listener, slot);
 	listen_pause = FIRST_LISTEN_PAUSE_MS;
 	listen_now();

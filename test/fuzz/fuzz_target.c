@@ -17,7 +17,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST((target.kind == CPW_TARGET_TRIGGER) == (target.token != NULL));
 	if (target.kind == CPW_TARGET_TRIGGER)
 	{
-		MUST(target.token == text + strlen(CPW_TRIGGER_PREFIX));
+		MUST(target.token >= text + strlen(CPW_TRIGGER_PREFIX));
+		MUST(memcmp(target.token - strlen(CPW_TRIGGER_PREFIX),
+					CPW_TRIGGER_PREFIX, strlen(CPW_TRIGGER_PREFIX)) == 0);
 		MUST(target.token + CPW_TOKEN_LENGTH <= text + size);
 		for (int i = 0; i < CPW_TOKEN_LENGTH; i++)
 			MUST(strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -21,6 +21,9 @@ test_rows(void)
 		{"/trigger/" TOKEN "?", CPW_TARGET_TRIGGER, ""},
 		{"/trigger/" TOKEN "?a=1&b=%20", CPW_TARGET_TRIGGER, "a=1&b=%20"},
 		{"/trigger/" TOKEN "?a=/?b", CPW_TARGET_TRIGGER, "a=/?b"},
+		{"http://localhost/trigger/" TOKEN, CPW_TARGET_TRIGGER, ""},
+		{"HTTPS://[::1]:8787/trigger/" TOKEN "?a", CPW_TARGET_TRIGGER, "a"},
+		{"http://x/healthz", CPW_TARGET_HEALTHZ, ""},
 		{"/healthz", CPW_TARGET_HEALTHZ, ""},
 		{"/healthz?x", CPW_TARGET_HEALTHZ, "x"},
 
@@ -43,7 +46,13 @@ test_rows(void)
 		{"/x/../trigger/" TOKEN, CPW_TARGET_OTHER, ""},
 		{"trigger/" TOKEN, CPW_TARGET_OTHER, ""},
 		{"/trigger%2F" TOKEN, CPW_TARGET_OTHER, ""},
-		{"http://localhost/trigger/" TOKEN, CPW_TARGET_OTHER, ""},
+		{"http://localhost", CPW_TARGET_OTHER, ""},
+		{"http://", CPW_TARGET_OTHER, ""},
+		{"http:///trigger/" TOKEN, CPW_TARGET_OTHER, ""},
+		{"http:/trigger/" TOKEN, CPW_TARGET_OTHER, ""},
+		{"ftp://localhost/trigger/" TOKEN, CPW_TARGET_OTHER, ""},
+		{"http://localhost?/trigger/" TOKEN, CPW_TARGET_OTHER, ""},
+		{"http://http://localhost/trigger/" TOKEN, CPW_TARGET_OTHER, ""},
 		{"/healthz/", CPW_TARGET_OTHER, ""},
 		{"/health", CPW_TARGET_OTHER, ""},
 		{"/healthzz", CPW_TARGET_OTHER, ""},
@@ -62,7 +71,8 @@ test_rows(void)
 		CHECK_FOR(rows[i].text, target.kind == rows[i].kind);
 		CHECK_FOR(rows[i].text,
 				  target.token == (rows[i].kind == CPW_TARGET_TRIGGER ?
-								   text + strlen(CPW_TRIGGER_PREFIX) : NULL));
+								   text + (strstr(rows[i].text, TOKEN) -
+										   rows[i].text) : NULL));
 		CHECK_FOR(rows[i].text,
 				  target.query_length == strlen(rows[i].query));
 		if (target.query_length > 0)
