@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "compat.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -46,17 +48,17 @@ counter(pg_atomic_uint64 *value)
 	return Int64GetDatum((int64) pg_atomic_read_u64(value));
 }
 
-/* When the certificate expires, and the whole days until then. */
+/* When the certificate expires, and the whole days until then: -1 after it. */
 static void
 fill_certificate(CpwWorkerSlot *slot, Datum *values, bool *nulls)
 {
 	uint64		seconds = pg_atomic_read_u64(&slot->certificate_expires_at);
 	TimestampTz expires_at = time_t_to_timestamptz((pg_time_t) seconds);
+	double		days = (double) (expires_at - GetCurrentTimestamp()) / USECS_PER_DAY;
 
 	nulls[0] = nulls[1] = seconds == 0 || slot->pid == 0;
 	values[0] = TimestampTzGetDatum(expires_at);
-	values[1] = Int32GetDatum((int32) ((expires_at - GetCurrentTimestamp()) /
-									   USECS_PER_DAY));
+	values[1] = Int32GetDatum((int32) floor(days));
 }
 
 /* Under the lock: text and pid belong together. */

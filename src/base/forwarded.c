@@ -37,45 +37,41 @@ trim(Span span)
 	return span;
 }
 
-/*
- * Takes the text up to the separator (or the end) out of *rest. Separators in
- * quotes do not count.
- */
+/* Takes the text up to the next comma (or the end) out of *rest. */
 static Span
-take(Span *rest, char separator)
+take_item(Span *rest)
 {
-	Span		part = {rest->text, 0};
-	bool		quoted = false;
-	size_t		i;
+	const char *comma = memchr(rest->text, ',', rest->length);
+	Span		item = {rest->text, rest->length};
+	size_t		taken = rest->length;
 
-	for (i = 0; i < rest->length; i++)
+	if (comma != NULL)
 	{
-		char		c = rest->text[i];
-
-		if (quoted && c == '\\' && i + 1 < rest->length)
-			i++;
-		else if (c == '"')
-			quoted = !quoted;
-		else if (c == separator && !quoted)
-			break;
+		item.length = (size_t) (comma - rest->text);
+		taken = item.length + 1;
 	}
-	part.length = i;
-	if (i < rest->length)
-		i++;
-	rest->text += i;
-	rest->length -= i;
-	return part;
+	rest->text += taken;
+	rest->length -= taken;
+	return item;
 }
 
-/* Whether text is a port, or the port of an obfuscated one ("_x"). */
+/* Whether text is a port, or an obfuscated one ("_x"; RFC 7239, 6). */
 static bool
 is_port(Span span)
 {
-	if (span.length == 0 || span.length > 6)
+	bool		obfuscated = span.length > 1 && span.text[0] == '_';
+
+	if (span.length == 0 || (span.length > 5 && !obfuscated))
 		return false;
-	for (size_t i = 0; i < span.length; i++)
-		if (span.text[i] < '0' || span.text[i] > '9')
+	for (size_t i = obfuscated ? 1 : 0; i < span.length; i++)
+	{
+		char		c = span.text[i];
+		bool		letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			c == '.' || c == '_' || c == '-';
+
+		if (!(c >= '0' && c <= '9') && !(obfuscated && letter))
 			return false;
+	}
 	return true;
 }
 
@@ -90,6 +86,7 @@ read_node(Span node, struct sockaddr_storage *address)
 	struct sockaddr_in *v4 = (struct sockaddr_in *) address;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *) address;
 	const char *colon;
+	bool		bracketed = false;
 
 	memset(address, 0, sizeof(*address));
 	node = trim(node);
@@ -122,6 +119,7 @@ read_node(Span node, struct sockaddr_storage *address)
 		}
 		node.text++;
 		node.length = (size_t) (end - node.text);
+		bracketed = true;
 	}
 	else if ((colon = memchr(node.text, ':', node.length)) != NULL &&
 			 memchr(colon + 1, ':', node.length -
@@ -137,41 +135,172 @@ read_node(Span node, struct sockaddr_storage *address)
 	}
 	memcpy(text, node.text, node.length);
 	text[node.length] = '\0';
-	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1)
+	if (!bracketed && inet_pton(AF_INET, text, &v4->sin_addr) == 1)
 		address->ss_family = AF_INET;
 	else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1)
 		address->ss_family = AF_INET6;
 }
 
-/* The value of "for" in an element of Forwarded; empty without one. */
-static Span
-find_for(Span element)
+/* The last hops that were read, in turn; count is of all of them. */
+static void
+add_hop(CpwHops *hops, const struct sockaddr_storage *address)
 {
-	Span		none = {element.text, 0};
-
-	while (element.length > 0)
-	{
-		Span		pair = trim(take(&element, ';'));
-
-		if (pair.length > 4 && strncasecmp(pair.text, "for=", 4) == 0)
-		{
-			pair.text += 4;
-			pair.length -= 4;
-			return pair;
-		}
-	}
-	return none;
+	hops->addresses[hops->count++ % CPW_MAX_HOPS] = *address;
 }
 
-/* Puts one more address before the others, and drops the farthest. */
+/* From the order of reading to that of the result: the nearest first. */
 static void
-add_nearer(CpwHops *hops, const struct sockaddr_storage *address)
+turn_round(CpwHops *hops)
 {
-	if (hops->count < CPW_MAX_HOPS)
-		hops->count++;
-	memmove(&hops->addresses[1], &hops->addresses[0],
-			(size_t) (hops->count - 1) * sizeof(hops->addresses[0]));
-	hops->addresses[0] = *address;
+	CpwHops		read = *hops;
+
+	if (hops->count > CPW_MAX_HOPS)
+		hops->count = CPW_MAX_HOPS;
+	for (int i = 0; i < hops->count; i++)
+		hops->addresses[i] =
+			read.addresses[(read.count - 1 - i) % CPW_MAX_HOPS];
+}
+
+/* ---- Forwarded ---- */
+
+static void
+skip_space(Span *rest)
+{
+	while (rest->length > 0 && (*rest->text == ' ' || *rest->text == '\t'))
+	{
+		rest->text++;
+		rest->length--;
+	}
+}
+
+/* Whether the next byte is this one; takes it. */
+static bool
+take_byte(Span *rest, char byte)
+{
+	if (rest->length == 0 || *rest->text != byte)
+		return false;
+	rest->text++;
+	rest->length--;
+	return true;
+}
+
+/* Takes the bytes up to one that ends a name or a value without quotes. */
+static Span
+take_word(Span *rest, const char *ends)
+{
+	Span		word = {rest->text, 0};
+
+	while (word.length < rest->length &&
+		   (word.text[word.length] == '\0' ||
+			strchr(ends, word.text[word.length]) == NULL))
+		word.length++;
+	rest->text += word.length;
+	rest->length -= word.length;
+	return word;
+}
+
+/* Takes a quoted string, its quotes included; false when it does not end. */
+static bool
+take_quoted(Span *rest, Span *quoted)
+{
+	size_t		i;
+
+	for (i = 1; i < rest->length && rest->text[i] != '"'; i++)
+		if (rest->text[i] == '\\')
+			i++;
+	if (i >= rest->length)
+		return false;
+	quoted->text = rest->text;
+	quoted->length = i + 1;
+	rest->text += i + 1;
+	rest->length -= i + 1;
+	return true;
+}
+
+/*
+ * Takes an element, pairs of names and values between semicolons, with the
+ * comma behind it. Its only "for" is the node, which is empty without one.
+ * False when it is not of this form.
+ */
+static bool
+take_element(Span *rest, Span *node)
+{
+	int			nodes = 0;
+
+	*node = (Span) {rest->text, 0};
+	do
+	{
+		Span		name;
+		Span		value;
+
+		skip_space(rest);
+		name = take_word(rest, " \t\",;=");
+		if (name.length > 0)
+		{
+			if (!take_byte(rest, '='))
+				return false;
+			if (rest->length > 0 && *rest->text == '"')
+			{
+				if (!take_quoted(rest, &value))
+					return false;
+			}
+			else
+				value = take_word(rest, " \t\",;");
+			if (name.length == 3 && strncasecmp(name.text, "for", 3) == 0)
+			{
+				*node = value;
+				nodes++;
+			}
+		}
+		skip_space(rest);
+	} while (take_byte(rest, ';'));
+	return nodes <= 1 && (rest->length == 0 || take_byte(rest, ','));
+}
+
+/*
+ * A client can open a quote that what the proxy appends would then end, or
+ * fall into. So a value that is not well-formed from its start to its end says
+ * nothing: it is one hop that is not an address.
+ */
+static void
+read_forwarded(Span value, CpwHops *hops)
+{
+	struct sockaddr_storage address;
+
+	while (skip_space(&value), value.length > 0)
+	{
+		Span		node;
+
+		/* Empty elements of a list are nothing (RFC 9110, 5.6.1.2). */
+		if (take_byte(&value, ','))
+			continue;
+		if (!take_element(&value, &node))
+		{
+			memset(&address, 0, sizeof(address));
+			add_hop(hops, &address);
+			return;
+		}
+		read_node(node, &address);
+		add_hop(hops, &address);
+	}
+}
+
+/* ---- X-Forwarded-For ---- */
+
+/* It knows no quotes that could hide a comma. */
+static void
+read_list(Span value, CpwHops *hops)
+{
+	while (value.length > 0)
+	{
+		Span		item = trim(take_item(&value));
+		struct sockaddr_storage address;
+
+		if (item.length == 0)
+			continue;
+		read_node(item, &address);
+		add_hop(hops, &address);
+	}
 }
 
 void
@@ -185,21 +314,15 @@ cpw_forwarded_read(const CpwHeaders *headers, const char *header,
 	for (int i = 0; i < headers->count; i++)
 	{
 		const CpwHeader *item = &headers->items[i];
-		Span		rest = {item->value, item->value_length};
+		Span		value = {item->value, item->value_length};
 
 		if (item->name_length != name_length ||
 			memcmp(item->name, header, name_length) != 0)
 			continue;
-		while (rest.length > 0)
-		{
-			Span		element = trim(take(&rest, ','));
-			struct sockaddr_storage address;
-
-			/* Empty elements of a list are nothing (RFC 9110, 5.6.1.2). */
-			if (element.length == 0)
-				continue;
-			read_node(has_names ? find_for(element) : element, &address);
-			add_nearer(hops, &address);
-		}
+		if (has_names)
+			read_forwarded(value, hops);
+		else
+			read_list(value, hops);
 	}
+	turn_round(hops);
 }

@@ -27,7 +27,8 @@ typedef struct CpwHops
 /*
  * Reads the hops of x-forwarded-for, or of forwarded, which is the header
  * given. Repeated headers are one list (RFC 9110, 5.3). Of a longer list the
- * nearest hops are taken. A quoted string that does not end is not an address.
+ * nearest hops are taken. A value of Forwarded that is not well-formed is one
+ * hop that is not an address.
  */
 extern void cpw_forwarded_read(const CpwHeaders *headers, const char *header,
 							   CpwHops *hops);

@@ -33,6 +33,9 @@ struct CpwCertificate
 static CpwCertificate *served;
 static CpwCertificate *retired;
 
+/* A handshake may have begun while the grace was longer. */
+static int	longest_grace_ms;
+
 static void
 free_certificate(CpwCertificate *certificate)
 {
@@ -51,7 +54,8 @@ read_chain(CpwCertificate *certificate, const gnutls_datum_t *pem)
 	int			result;
 
 	result = gnutls_pcert_list_import_x509_raw(certificate->chain, &length,
-											   pem, GNUTLS_X509_FMT_PEM, 0);
+											   pem, GNUTLS_X509_FMT_PEM,
+											   GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED);
 	if (result < 0)
 		return result;
 	certificate->chain_length = length;
@@ -117,7 +121,11 @@ cpw_certificate_load(const void *chain, size_t chain_length,
 		snprintf(error, CPW_CERTIFICATE_ERROR_SIZE, "out of memory");
 		return NULL;
 	}
-	if ((result = read_chain(certificate, &chain_pem)) < 0)
+	result = read_chain(certificate, &chain_pem);
+	if (result == GNUTLS_E_SHORT_MEMORY_BUFFER)
+		snprintf(error, CPW_CERTIFICATE_ERROR_SIZE,
+				 "it has more than %d certificates", MAX_CHAIN);
+	else if (result < 0)
 		snprintf(error, CPW_CERTIFICATE_ERROR_SIZE,
 				 "the certificate cannot be read: %s", gnutls_strerror(result));
 	else if ((result = read_key(certificate, &key_pem)) < 0)
@@ -146,10 +154,10 @@ cpw_certificate_served(void)
 
 /* Frees what no handshake can use any more: retired ones, newest first. */
 static void
-free_retired(int grace_ms)
+free_retired(void)
 {
 	CpwCertificate **link = &retired;
-	int64_t		limit = cpw_deadline_now() - grace_ms;
+	int64_t		limit = cpw_deadline_now() - longest_grace_ms;
 
 	while (*link != NULL)
 	{
@@ -168,7 +176,9 @@ free_retired(int grace_ms)
 void
 cpw_certificate_serve(CpwCertificate *certificate, int grace_ms)
 {
-	free_retired(grace_ms);
+	if (grace_ms > longest_grace_ms)
+		longest_grace_ms = grace_ms;
+	free_retired();
 	if (served != NULL)
 	{
 		served->retired_at = cpw_deadline_now();

@@ -30,8 +30,9 @@ extern CpwCertificate *cpw_certificate_load(const void *chain, size_t chain_leng
 extern int64_t cpw_certificate_expires_at(const CpwCertificate *certificate);
 
 /*
- * Serves the certificate from now on, and owns it. What was served before is
- * freed by a later call, when grace_ms have gone by.
+ * Serves the certificate (NULL: none) from now on, and owns it. What was served
+ * before is freed by a later call, when grace_ms (the longest so far) have gone
+ * by.
  */
 extern void cpw_certificate_serve(CpwCertificate *certificate, int grace_ms);
 

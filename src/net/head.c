@@ -13,7 +13,6 @@
  */
 #include "net/head.h"
 
-#include <microhttpd.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,16 +22,10 @@
 #define LINE_END	2			/* CR LF */
 #define VERSION		8			/* HTTP/1.1 */
 
-static bool
-library_is_lenient(void)
+bool
+cpw_head_library_is_lenient(const char *version)
 {
-	return strncmp(MHD_get_version(), "0.", 2) == 0;
-}
-
-int
-cpw_head_strictness(void)
-{
-	return library_is_lenient() ? 0 : 1;
+	return strncmp(version, "0.", 2) == 0;
 }
 
 CpwRequest *
@@ -68,20 +61,19 @@ typedef struct Layout
 	bool		gapless;
 } Layout;
 
-static enum MHD_Result
-measure_header(void *arg, enum MHD_ValueKind kind, const char *name,
-			   size_t name_length, const char *value, size_t value_length)
+static bool
+measure_header(void *arg, const char *name, size_t name_length,
+			   const char *value, size_t value_length)
 {
 	Layout	   *layout = arg;
 
-	(void) kind;
 	layout->count++;
 	layout->bytes += name_length + value_length;
 	if (name != layout->next || value <= name)
 		layout->gapless = false;
 	else
 		layout->next = value + value_length + LINE_END;
-	return MHD_YES;
+	return true;
 }
 
 typedef struct Copy
@@ -91,15 +83,14 @@ typedef struct Copy
 	char	   *text;
 } Copy;
 
-static enum MHD_Result
-copy_header(void *arg, enum MHD_ValueKind kind, const char *name,
-			size_t name_length, const char *value, size_t value_length)
+static bool
+copy_header(void *arg, const char *name, size_t name_length,
+			const char *value, size_t value_length)
 {
 	Copy	   *copy = arg;
 
-	(void) kind;
 	if (copy->item == copy->end)
-		return MHD_NO;
+		return false;
 	for (size_t i = 0; i < name_length; i++)
 	{
 		char		c = name[i];
@@ -115,12 +106,12 @@ copy_header(void *arg, enum MHD_ValueKind kind, const char *name,
 	copy->item->value_length = value_length;
 	copy->text += value_length;
 	copy->item++;
-	return MHD_YES;
+	return true;
 }
 
 /* Copies the headers in lower case; false when memory is short. */
 static bool
-copy_headers(CpwRequest *request, struct MHD_Connection *mhd,
+copy_headers(CpwRequest *request, const CpwHeadSource *source,
 			 const Layout *layout)
 {
 	int			kept = layout->count <= CPW_MAX_HEADERS
@@ -131,7 +122,7 @@ copy_headers(CpwRequest *request, struct MHD_Connection *mhd,
 
 	if (items == NULL)
 		return false;
-	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, copy_header, &copy);
+	source->each_header(source->connection, copy_header, &copy);
 	request->header_memory = items;
 	request->headers.items = items;
 	request->headers.count = kept;
@@ -155,22 +146,22 @@ is_target(const char *text)
 }
 
 bool
-cpw_head_take(CpwRequest *request, struct MHD_Connection *mhd,
-			  const char *method, const char *url, const char *version)
+cpw_head_take(CpwRequest *request, const CpwHeadSource *source)
 {
+	const char *method = source->method;
+	const char *url = source->url;
+	const char *version = source->version;
 	Layout		layout = {.next = version + VERSION + LINE_END};
-	const union MHD_ConnectionInfo *info;
 
 	layout.gapless = url == method + strlen(method) + 1 &&
 		version == url + strlen(request->target) + 1;
-	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, measure_header, &layout);
-	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-	if (layout.next + LINE_END != method + info->header_size)
+	source->each_header(source->connection, measure_header, &layout);
+	if (layout.next + LINE_END != method + source->size)
 		layout.gapless = false;
-	if (!copy_headers(request, mhd, &layout))
+	if (!copy_headers(request, source, &layout))
 		return false;
 
-	if ((library_is_lenient() && !layout.gapless) ||
+	if ((source->is_lenient && !layout.gapless) ||
 		!is_target(request->target))
 		request->malformed = "a line has other separators than it must";
 	else
@@ -191,7 +182,7 @@ cpw_head_take(CpwRequest *request, struct MHD_Connection *mhd,
 	 * In the lines between chunks the lenient library takes a bare LF as well,
 	 * and there it does not show.
 	 */
-	if (library_is_lenient() && request->has_body && !request->length_known)
+	if (source->is_lenient && request->has_body && !request->length_known)
 		request->closes = true;
 	return true;
 }

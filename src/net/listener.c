@@ -5,12 +5,8 @@
  * The daemon runs in external-epoll mode, without threads and without a
  * listening socket of its own: the owner's sockets are accepted here and
  * handed over, so that an address or a limit can change while it runs.
- *
- * Deadlines. libmicrohttpd's own time-out is one of inactivity, which a client
- * that drips bytes never meets. Here a connection has one deadline at a time:
- * keepalive_timeout while it waits for a request's first line, then
- * request_timeout for the whole exchange (from the start for the first one).
- * A connection that is overdue is shut down; libmicrohttpd then sees its end.
+ * libmicrohttpd's own time-out is one of inactivity, which a client that drips
+ * bytes never meets: deadlines are ours (connections.c).
  *
  * States of a request. A handler call after a resume looks just like the one
  * at the end of an empty body, so the state tells them apart.
@@ -28,11 +24,8 @@
 #include <unistd.h>
 
 #include "net/certificate.h"
-#include "net/deadline.h"
-#include "net/hangup.h"
+#include "net/connections.h"
 #include "net/head.h"
-#include "net/linger.h"
-#include "net/peers.h"
 
 /* Connections taken from one listening socket a round. */
 #define ACCEPTS_PER_ROUND		64
@@ -61,18 +54,6 @@ enum RequestState
 	STATE_ANSWERED
 };
 
-typedef struct CpwConnection
-{
-	CpwDeadline deadline;		/* first: a deadline is its connection */
-	CpwHangup	hangup;
-	const CpwRequest *request;	/* whose exchange goes on */
-	int			fd;
-	struct MHD_Connection *mhd;
-	bool		served;			/* it has had a whole exchange */
-	bool		counted;		/* in the listener's peers */
-	CpwPeer		peer;
-} CpwConnection;
-
 /*
  * A daemon of libmicrohttpd. What it fixes at its start (the memory of a
  * connection, TLS or not) changes by starting another one: new connections go to that,
@@ -91,18 +72,12 @@ struct CpwListener
 	Daemon	   *daemons;		/* the first one takes new connections */
 	int			epoll_fd;		/* holds the daemons' own */
 	CpwListenerLimits limits;
-	int			connections;
+	CpwConnections connections;
+	const struct sockaddr_storage *accepting;	/* whose connection begins */
 	CpwBodyBudget budget;
-	CpwPeers	peers;			/* connections by address */
-	const struct sockaddr_storage *accepting;	/* whose connection starts */
-	uint64_t	refused;
 	bool		resumed;		/* libmicrohttpd has work that epoll won't tell */
 	bool		progressed;		/* it has called back since the last round */
 	int			futile;			/* rounds in a row in which it has not */
-	CpwDeadlines exchanging;
-	CpwDeadlines idle;
-	CpwLingering lingering;
-	CpwHangups	hangups;
 	CpwRequestList arrived;
 	CpwRequestList complete;
 	char		message[256];
@@ -127,21 +102,53 @@ on_first_line(void *arg, const char *uri, struct MHD_Connection *mhd)
 	listener->progressed = true;
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	request->connection = info->socket_context;
-	if (request->connection == NULL)
-		return request;
-	request->connection->request = request;
-	if (request->connection->served)
-		cpw_deadline_set(&request->connection->deadline, &listener->exchanging,
-					 listener->limits.request_timeout);
+	if (request->connection != NULL)
+		cpw_connections_begin_exchange(&listener->connections,
+									   request->connection, request);
 	return request;
+}
+
+typedef struct Visit
+{
+	CpwHeadVisitor visitor;
+	void	   *arg;
+} Visit;
+
+static enum MHD_Result
+visit_header(void *arg, enum MHD_ValueKind kind, const char *name,
+			 size_t name_length, const char *value, size_t value_length)
+{
+	Visit	   *visit = arg;
+
+	(void) kind;
+	return visit->visitor(visit->arg, name, name_length, value, value_length)
+		? MHD_YES : MHD_NO;
+}
+
+static void
+each_header(void *mhd, CpwHeadVisitor visitor, void *arg)
+{
+	Visit		visit = {visitor, arg};
+
+	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, visit_header, &visit);
 }
 
 /* The headers are here: hand the request to the owner. */
 static enum MHD_Result
-arrive(CpwListener *listener, CpwRequest *request, struct MHD_Connection *mhd)
+arrive(CpwListener *listener, CpwRequest *request, struct MHD_Connection *mhd,
+	   const char *method, const char *url, const char *version)
 {
 	const union MHD_ConnectionInfo *info;
+	CpwHeadSource source = {
+		.method = method, .url = url, .version = version,
+		.is_lenient = cpw_head_library_is_lenient(MHD_get_version()),
+		.each_header = each_header, .connection = mhd,
+	};
 
+	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	source.size = info->header_size;
+	if (!cpw_head_take(request, &source))
+		return MHD_NO;
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	if (info != NULL && info->client_addr != NULL)
 		memcpy(&request->peer, info->client_addr,
@@ -201,9 +208,7 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *url,
 	switch (request->state)
 	{
 		case STATE_NEW:
-			if (!cpw_head_take(request, mhd, method, url, version))
-				return MHD_NO;
-			return arrive(listener, request, mhd);
+			return arrive(listener, request, mhd, method, url, version);
 		case STATE_ADMITTED:
 			request->state = STATE_READING;
 			return MHD_YES;
@@ -252,14 +257,8 @@ on_completed(void *arg, struct MHD_Connection *mhd, void **context,
 		return;
 	*context = NULL;
 	if (request->connection != NULL)
-	{
-		if (request->lingers)
-			cpw_linger_add(&listener->lingering, request->connection->fd);
-		request->connection->request = NULL;
-		request->connection->served = true;
-		cpw_deadline_set(&request->connection->deadline, &listener->idle,
-					 listener->limits.keepalive_timeout);
-	}
+		cpw_connections_end_exchange(&listener->connections,
+									 request->connection, request->lingers);
 	cpw_request_free_body(request, &listener->budget);
 	free(request->header_memory);
 	free(request->answer);
@@ -272,42 +271,24 @@ on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 {
 	Daemon	   *daemon = arg;
 	CpwListener *listener = daemon->listener;
-	CpwConnection *connection;
+	const union MHD_ConnectionInfo *info;
 
 	listener->progressed = true;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED)
 	{
-		const union MHD_ConnectionInfo *info =
-			MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-		connection = calloc(1, sizeof(CpwConnection));
-		*context = connection;
-		if (connection == NULL)
-			return;
-		connection->fd = info->connect_fd;
-		cpw_hangup_watch(&listener->hangups, &connection->hangup,
-						 info->connect_fd);
-		connection->mhd = mhd;
-		daemon->connections++;
-		listener->connections++;
-		connection->peer = cpw_peer_of(listener->accepting);
-		connection->counted = cpw_peers_add(&listener->peers,
-											&connection->peer);
-		cpw_deadline_set(&connection->deadline, &listener->exchanging,
-						 listener->limits.request_timeout);
-		return;
+		info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+		*context = cpw_connections_begin(&listener->connections,
+										 info->connect_fd, mhd,
+										 listener->accepting);
+		if (*context != NULL)
+			daemon->connections++;
 	}
-	connection = *context;
-	if (connection == NULL)
-		return;
-	*context = NULL;
-	cpw_hangup_forget(&listener->hangups, &connection->hangup);
-	cpw_deadline_clear(&connection->deadline);
-	if (connection->counted)
-		cpw_peers_remove(&listener->peers, &connection->peer);
-	daemon->connections--;
-	listener->connections--;
-	free(connection);
+	else if (*context != NULL)
+	{
+		cpw_connections_end(&listener->connections, *context);
+		*context = NULL;
+		daemon->connections--;
+	}
 }
 
 static void on_message(void *arg, const char *format, va_list arguments)
@@ -372,7 +353,8 @@ start_daemon(CpwListener *listener)
 						 MHD_OPTION_CONNECTION_TIMEOUT, 0u,
 						 MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 						 listener->limits.max_header_size * 2,
-						 MHD_OPTION_STRICT_FOR_CLIENT, cpw_head_strictness(),
+						 MHD_OPTION_STRICT_FOR_CLIENT,
+						 cpw_head_library_is_lenient(MHD_get_version()) ? 0 : 1,
 						 MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
 						 MHD_OPTION_ARRAY,
 						 listener->limits.tls ? tls_options : no_options,
@@ -420,6 +402,11 @@ static void
 take_limits(CpwListener *listener, const CpwListenerLimits *limits)
 {
 	listener->limits = *limits;
+	listener->connections.max = limits->max_connections;
+	listener->connections.max_per_ip = limits->max_connections_per_ip;
+	listener->connections.is_exempt = limits->is_exempt;
+	listener->connections.request_timeout = limits->request_timeout;
+	listener->connections.keepalive_timeout = limits->keepalive_timeout;
 	listener->budget.max_body_size = limits->max_body_size;
 	listener->budget.max_json_values = limits->max_json_values;
 	listener->budget.max_buffered = limits->max_buffered;
@@ -441,13 +428,12 @@ cpw_listener_create(const CpwListenerLimits *limits,
 	panic_function = panic;
 	MHD_set_panic_func(on_panic, NULL);
 	listener->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	listener->lingering.epoll_fd = listener->epoll_fd;
 	if (listener->epoll_fd >= 0 &&
-		cpw_hangups_init(&listener->hangups, listener->epoll_fd))
+		cpw_connections_init(&listener->connections, listener->epoll_fd))
 	{
 		if (start_daemon(listener))
 			return listener;
-		cpw_hangups_end(&listener->hangups);
+		cpw_connections_free(&listener->connections);
 	}
 	if (listener->epoll_fd >= 0)
 		close(listener->epoll_fd);
@@ -462,8 +448,14 @@ cpw_listener_set_limits(CpwListener *listener, const CpwListenerLimits *limits)
 	bool		tls = listener->limits.tls;
 
 	take_limits(listener, limits);
-	return (limits->max_header_size == header_size && limits->tls == tls) ||
-		start_daemon(listener);
+	if ((limits->max_header_size == header_size && limits->tls == tls) ||
+		start_daemon(listener))
+		return true;
+
+	/* The next call tries again. */
+	listener->limits.max_header_size = header_size;
+	listener->limits.tls = tls;
+	return false;
 }
 
 int
@@ -475,21 +467,7 @@ cpw_listener_descriptor(const CpwListener *listener)
 bool
 cpw_listener_has_room(const CpwListener *listener)
 {
-	return listener->connections < listener->limits.max_connections;
-}
-
-/* Whether one more connection of the address may be taken. */
-static bool
-admits_peer(const CpwListener *listener, const struct sockaddr_storage *address)
-{
-	const CpwListenerLimits *limits = &listener->limits;
-	CpwPeer		peer;
-
-	if (limits->max_connections_per_ip == 0)
-		return true;
-	peer = cpw_peer_of(address);
-	return cpw_peers_count(&listener->peers, &peer) <
-		limits->max_connections_per_ip || limits->is_exempt(address);
+	return cpw_connections_have_room(&listener->connections);
 }
 
 bool
@@ -503,10 +481,15 @@ cpw_listener_accept(CpwListener *listener, int listen_socket)
 								 &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0)
-			return false;		/* none waits, or descriptors are short */
-		if (!admits_peer(listener, &peer))
 		{
-			listener->refused++;
+			/* Short of descriptors, the socket stays readable: leave it. */
+			if (errno != EAGAIN && errno != EWOULDBLOCK &&
+				errno != ECONNABORTED && errno != EINTR)
+				cpw_connections_pause(&listener->connections);
+			return false;
+		}
+		if (!cpw_connections_admit(&listener->connections, &peer))
+		{
 			close(fd);
 			continue;
 		}
@@ -520,23 +503,15 @@ cpw_listener_accept(CpwListener *listener, int listen_socket)
 }
 
 /*
- * Cuts the connections whose time is over. libmicrohttpd sees at once that a
- * socket was shut down, but where it does not watch the socket because its
- * buffer is full it never does: there its own time-out ends the connection.
+ * libmicrohttpd sees at once that a socket was shut down, but where it does
+ * not watch the socket, because its buffer is full, it never does: there its
+ * own time-out ends the connection.
  */
 static void
-end_overdue(CpwDeadlines *deadlines)
+give_up(CpwConnection *connection)
 {
-	CpwDeadline *overdue;
-
-	while ((overdue = cpw_deadline_take_overdue(deadlines)) != NULL)
-	{
-		CpwConnection *connection = (CpwConnection *) overdue;
-
-		shutdown(connection->fd, SHUT_RDWR);
-		MHD_set_connection_option(connection->mhd,
-								  MHD_CONNECTION_OPTION_TIMEOUT, 1u);
-	}
+	MHD_set_connection_option(connection->handle,
+							  MHD_CONNECTION_OPTION_TIMEOUT, 1u);
 }
 
 /* Whether the connection of a hangup can only go on with more bytes. */
@@ -554,8 +529,7 @@ waits_for_bytes(const CpwHangup *hangup)
 void
 cpw_listener_run(CpwListener *listener)
 {
-	end_overdue(&listener->exchanging);
-	end_overdue(&listener->idle);
+	cpw_connections_cut_overdue(&listener->connections, give_up);
 	listener->resumed = false;
 	for (Daemon *daemon = listener->daemons; daemon != NULL;
 		 daemon = daemon->next)
@@ -563,8 +537,7 @@ cpw_listener_run(CpwListener *listener)
 	listener->futile = listener->progressed ? 0 : listener->futile + 1;
 	listener->progressed = false;
 	stop_replaced(listener);
-	cpw_hangups_run(&listener->hangups, waits_for_bytes);
-	cpw_linger_run(&listener->lingering);
+	cpw_connections_look_after(&listener->connections, waits_for_bytes);
 }
 
 /*
@@ -587,11 +560,8 @@ long
 cpw_listener_timeout(const CpwListener *listener)
 {
 	MHD_UNSIGNED_LONG_LONG timeout;
-	const CpwDeadlines *const lists[] = {
-		&listener->exchanging, &listener->idle, &listener->hangups.checks,
-		&listener->lingering.sockets,
-	};
 	long		first = -1;
+	long		left;
 
 	if (listener->resumed || listener->arrived.first || listener->complete.first)
 		return 0;
@@ -599,14 +569,8 @@ cpw_listener_timeout(const CpwListener *listener)
 		 daemon = daemon->next)
 		if (MHD_get_timeout(daemon->mhd, &timeout) == MHD_YES && timeout == 0)
 			first = pause_when_futile(listener);
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-	{
-		long		left = cpw_deadline_timeout(lists[i]);
-
-		if (left >= 0 && (first < 0 || left < first))
-			first = left;
-	}
-	return first;
+	left = cpw_connections_timeout(&listener->connections);
+	return first < 0 || (left >= 0 && left < first) ? left : first;
 }
 
 CpwRequest *
@@ -634,10 +598,10 @@ static void
 resume(CpwListener *listener, CpwRequest *request)
 {
 	listener->resumed = true;
-	MHD_set_connection_option(request->connection->mhd,
+	MHD_set_connection_option(request->connection->handle,
 							  MHD_CONNECTION_OPTION_TIMEOUT,
 							  NEVER_MET_SECONDS);
-	MHD_resume_connection(request->connection->mhd);
+	MHD_resume_connection(request->connection->handle);
 }
 
 void
@@ -671,13 +635,13 @@ cpw_listener_answer(CpwListener *listener, CpwRequest *request, int status,
 uint64_t
 cpw_listener_refused(const CpwListener *listener)
 {
-	return listener->refused;
+	return listener->connections.refused;
 }
 
 int
 cpw_listener_connections(const CpwListener *listener)
 {
-	return listener->connections;
+	return listener->connections.count;
 }
 
 size_t

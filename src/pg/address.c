@@ -140,24 +140,27 @@ cpw_address_is_in_list(const struct sockaddr_storage *socket, const char *list)
 	return false;
 }
 
-/* How far the walk along a header's hops comes. */
-static struct sockaddr_storage
+/*
+ * How far the walk along a header's hops comes. False when it ends at what is
+ * not an address.
+ */
+static bool
 walk(const struct sockaddr_storage *peer, const CpwHeaders *headers,
-	 const char *header, const char *trusted)
+	 const char *header, const char *trusted, struct sockaddr_storage *client)
 {
-	struct sockaddr_storage client = *peer;
 	CpwHops		hops;
 
+	*client = *peer;
 	cpw_forwarded_read(headers, header, &hops);
 	for (int i = 0; i < hops.count; i++)
 	{
-		if (!cpw_address_is_in_list(&client, trusted))
+		if (!cpw_address_is_in_list(client, trusted))
 			break;
 		if (hops.addresses[i].ss_family == AF_UNSPEC)
-			break;
-		client = hops.addresses[i];
+			return false;
+		*client = hops.addresses[i];
 	}
-	return client;
+	return true;
 }
 
 static bool
@@ -173,23 +176,28 @@ is_same(const struct sockaddr_storage *one,
 		memcmp(bytes, other_bytes, family == PGSQL_AF_INET ? 4 : 16) == 0;
 }
 
-struct sockaddr_storage
+bool
 cpw_address_of_client(const struct sockaddr_storage *peer,
-					  const CpwHeaders *headers, const char *trusted)
+					  const CpwHeaders *headers, const char *trusted,
+					  struct sockaddr_storage *client)
 {
 	bool		has_list;
 	bool		has_names;
-	struct sockaddr_storage client;
+	bool		known;
 	struct sockaddr_storage other;
 
+	*client = *peer;
 	if (!cpw_address_is_in_list(peer, trusted))
-		return *peer;
+		return true;
 	has_list = cpw_headers_find(headers, "x-forwarded-for", NULL) != NULL;
 	has_names = cpw_headers_find(headers, "forwarded", NULL) != NULL;
-	client = walk(peer, headers, has_list ? "x-forwarded-for" : "forwarded",
-				  trusted);
+	known = walk(peer, headers, has_list ? "x-forwarded-for" : "forwarded",
+				 trusted, client);
 	if (!has_list || !has_names)
-		return client;
-	other = walk(peer, headers, "forwarded", trusted);
-	return is_same(&client, &other) ? client : *peer;
+		return known;
+	if (walk(peer, headers, "forwarded", trusted, &other) && known &&
+		is_same(client, &other))
+		return true;
+	*client = *peer;
+	return false;
 }

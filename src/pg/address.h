@@ -33,14 +33,16 @@ extern bool cpw_address_is_in_list(const struct sockaddr_storage *socket,
 								   const char *list);
 
 /*
- * The client's address. It is the peer's, unless that is in the list of trusted proxies: then
- * X-Forwarded-For (or Forwarded) is walked from the right up to the first
- * address that is not trusted. What is not an address ends the walk at the
- * proxy that wrote it, and so do the two headers when they disagree: a proxy
- * passes on the one that it does not write.
+ * The client's address. It is the peer's, unless that is in the list of trusted
+ * proxies: then X-Forwarded-For (or Forwarded) is walked from the right up to
+ * the first address that is not trusted. What is not an address ends the walk
+ * at the proxy that wrote it, and where the two headers disagree it does not
+ * begin: a proxy passes on the one that it does not write. In both cases false:
+ * the client is somebody behind that proxy, and must not pass for it.
  */
-extern struct sockaddr_storage cpw_address_of_client(const struct sockaddr_storage *peer,
-													 const CpwHeaders *headers,
-													 const char *trusted);
+extern bool cpw_address_of_client(const struct sockaddr_storage *peer,
+								  const CpwHeaders *headers,
+								  const char *trusted,
+								  struct sockaddr_storage *client);
 
 #endif							/* CPW_ADDRESS_H */

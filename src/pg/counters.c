@@ -5,11 +5,13 @@
 #include "postgres.h"
 
 #include "compat.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pg/counters.h"
 #include "pg/settings.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
+#include "utils/timestamp.h"
 
 static shmem_request_hook_type previous_request_hook;
 static shmem_startup_hook_type previous_startup_hook;
@@ -81,4 +83,17 @@ CpwShared *
 cpw_counters_shared(void)
 {
 	return shared;
+}
+
+void
+cpw_counters_note_error(CpwWorkerSlot *slot, const char *message)
+{
+	int			length = pg_mbcliplen(message, (int) strlen(message),
+									  sizeof(slot->last_error) - 1);
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	memcpy(slot->last_error, message, length);
+	slot->last_error[length] = '\0';
+	slot->last_error_at = GetCurrentTimestamp();
+	LWLockRelease(shared->lock);
 }

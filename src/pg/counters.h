@@ -52,6 +52,9 @@ typedef struct CpwShared
 /* Asks for the shared memory; called by _PG_init() while preloading. */
 extern void cpw_counters_request(void);
 
+/* Notes in a slot what went wrong last. */
+extern void cpw_counters_note_error(CpwWorkerSlot *slot, const char *message);
+
 /* The shared memory; NULL in a server that does not preload the library. */
 extern CpwShared *cpw_counters_shared(void);
 

@@ -85,6 +85,22 @@ column_array(const Column *column, const ElementType *type)
 											  type->by_value, type->align));
 }
 
+/* A table's columns, in the order of the statement's parameters. */
+static void
+columns_init(Column *columns, size_t number, int capacity)
+{
+	for (size_t c = 0; c < number; c++)
+		column_init(&columns[c], capacity);
+}
+
+static void
+columns_arrays(const Column *columns, const ElementType *const *types,
+			   size_t number, Datum *values)
+{
+	for (size_t c = 0; c < number; c++)
+		values[c] = column_array(&columns[c], types[c]);
+}
+
 /* ---- keys ---- */
 
 /*
@@ -258,8 +274,7 @@ cpw_deliveries_start_executions(CpwDelivery **deliveries, int count)
 	Column		columns[lengthof(types)];
 	Datum		values[lengthof(types)];
 
-	for (size_t c = 0; c < lengthof(types); c++)
-		column_init(&columns[c], count);
+	columns_init(columns, lengthof(types), count);
 	for (int i = 0; i < count; i++)
 	{
 		const CpwDelivery *d = deliveries[i];
@@ -278,8 +293,7 @@ cpw_deliveries_start_executions(CpwDelivery **deliveries, int count)
 	}
 	if (columns[0].count == 0)
 		return;
-	for (size_t c = 0; c < lengthof(types); c++)
-		values[c] = column_array(&columns[c], types[c]);
+	columns_arrays(columns, types, lengthof(types), values);
 	cpw_statement_execute(&start_executions, values, NULL);
 }
 
@@ -312,8 +326,7 @@ cpw_deliveries_insert(CpwDelivery **deliveries, int count)
 	Column		columns[lengthof(types)];
 	Datum		values[lengthof(types)];
 
-	for (size_t c = 0; c < lengthof(types); c++)
-		column_init(&columns[c], count);
+	columns_init(columns, lengthof(types), count);
 	for (int i = 0; i < count; i++)
 	{
 		const CpwDelivery *d = deliveries[i];
@@ -334,8 +347,7 @@ cpw_deliveries_insert(CpwDelivery **deliveries, int count)
 		column_add_pointer(c++, d->payload);
 		column_add_pointer(c++, &d->webhook_id);
 	}
-	for (size_t c = 0; c < lengthof(types); c++)
-		values[c] = column_array(&columns[c], types[c]);
+	columns_arrays(columns, types, lengthof(types), values);
 	cpw_statement_execute(&insert_deliveries, values, NULL);
 }
 
@@ -372,8 +384,7 @@ cpw_deliveries_add_counts(int worker, const CpwCounts *counts, int count)
 	Column		columns[lengthof(types)];
 	Datum		values[lengthof(types) + 1];
 
-	for (size_t c = 0; c < lengthof(types); c++)
-		column_init(&columns[c], count);
+	columns_init(columns, lengthof(types), count);
 	for (int i = 0; i < count; i++)
 	{
 		const CpwCounts *n = &counts[i];
@@ -389,8 +400,7 @@ cpw_deliveries_add_counts(int worker, const CpwCounts *counts, int count)
 				   n->last_triggered == 0);
 	}
 	values[0] = Int32GetDatum(worker);
-	for (size_t c = 0; c < lengthof(types); c++)
-		values[c + 1] = column_array(&columns[c], types[c]);
+	columns_arrays(columns, types, lengthof(types), values + 1);
 	cpw_statement_execute(&add_counts, values, NULL);
 }
 

@@ -37,26 +37,24 @@ check_form(const CpwRequest *request, const CpwWebhook *webhook,
 	return CPW_VERDICT_BAD_REQUEST;
 }
 
-static bool
-admits_client(const CpwRequest *request, const CpwWebhook *webhook)
+static CpwVerdict
+check_address(const CpwRequest *request, const CpwWebhook *webhook,
+			  const char **reason)
 {
 	struct sockaddr_storage client;
 	inet	   *address;
 
 	if (webhook->authentication != CPW_AUTHENTICATION_IP)
-		return true;
-	client = cpw_address_of_client(&request->peer, &request->headers,
-								   cpw_setting_trusted_proxies);
+		return CPW_VERDICT_PENDING;
+	if (!cpw_address_of_client(&request->peer, &request->headers,
+							   cpw_setting_trusted_proxies, &client))
+	{
+		*reason = "the proxies' headers do not tell the client's address";
+		return CPW_VERDICT_ADDRESS_DENIED;
+	}
 	address = cpw_address_from_socket(&client);
-	return address != NULL && webhook->range != NULL &&
-		cpw_address_in_range(address, webhook->range);
-}
-
-static CpwVerdict
-check_address(const CpwRequest *request, const CpwWebhook *webhook,
-			  const char **reason)
-{
-	if (admits_client(request, webhook))
+	if (address != NULL && webhook->range != NULL &&
+		cpw_address_in_range(address, webhook->range))
 		return CPW_VERDICT_PENDING;
 	*reason = "the address is not in AllowedIPRange";
 	return CPW_VERDICT_ADDRESS_DENIED;

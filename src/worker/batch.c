@@ -8,9 +8,11 @@
 #include "commands/async.h"
 #include "compat.h"
 #include "miscadmin.h"
+#include "net/deadline.h"
 #include "pg/settings.h"
 #include "pg/uuid7.h"
 #include "utils/datetime.h"
+#include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -45,7 +47,10 @@ typedef enum Phase
 	PHASE_COMMIT
 } Phase;
 
-static TimestampTz notify_paused_until;
+static CpwWorkerSlot *slot;
+
+/* On the monotonic clock, as all that is waited for here: the other may step. */
+static int64 notify_paused_until;	/* 0: NOTIFY is on */
 
 /* The day (of PostgreSQL's epoch) whose partition is known to be there. */
 static int64 known_day = PG_INT64_MIN;
@@ -136,6 +141,23 @@ keep_only(CpwDelivery *delivery)
 		delivery->payload = NULL;
 }
 
+/*
+ * Whether NOTIFY is on. A queue that was full stays so for all who only notify,
+ * even when its listeners have read on: its end moves when somebody asks for
+ * its usage.
+ */
+static bool
+may_notify(void)
+{
+	if (notify_paused_until == 0)
+		return true;
+	if (cpw_deadline_now() < notify_paused_until)
+		return false;
+	(void) DirectFunctionCall1(pg_notification_queue_usage, (Datum) 0);
+	notify_paused_until = 0;
+	return true;
+}
+
 /* Everything between BEGIN and COMMIT. */
 static void
 fill(CpwItem **items, int count)
@@ -184,7 +206,7 @@ fill(CpwItem **items, int count)
 	}
 	if (n > 0)
 		cpw_deliveries_insert(deliveries, n);
-	if (GetCurrentTimestamp() < notify_paused_until)
+	if (!may_notify())
 		return;
 	for (int i = 0; i < n; i++)
 		if (deliveries[i]->verdict == CPW_VERDICT_TRIGGERED)
@@ -234,8 +256,7 @@ classify(const ErrorData *error, Phase phase, int count)
 	if (phase == PHASE_COMMIT &&
 		error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED)
 	{
-		notify_paused_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-														  NOTIFY_PAUSE_MS);
+		notify_paused_until = cpw_deadline_now() + NOTIFY_PAUSE_MS;
 		outcome = OUTCOME_REPEAT;
 		consequence = "they are recorded without NOTIFY";
 	}
@@ -254,6 +275,7 @@ classify(const ErrorData *error, Phase phase, int count)
 			(errcode(error->sqlerrcode),
 			 errmsg("could not record a batch of %d deliveries, %s: %s",
 					count, consequence, error->message)));
+	cpw_counters_note_error(slot, error->message);
 	return outcome;
 }
 
@@ -316,16 +338,16 @@ attempt(CpwItem **items, int count)
 }
 
 static void
-record(CpwItem **items, int count, TimestampTz *repeat_until, bool may_repeat)
+record(CpwItem **items, int count, int64 *repeat_until, bool may_repeat)
 {
 	Outcome		outcome = attempt(items, count);
-	TimestampTz now;
+	int64		now;
 
 	if (outcome == OUTCOME_DONE)
 		return;
-	now = GetCurrentTimestamp();
+	now = cpw_deadline_now();
 	if (*repeat_until == 0)
-		*repeat_until = TimestampTzPlusMilliseconds(now, REPEAT_LIMIT_MS);
+		*repeat_until = now + REPEAT_LIMIT_MS;
 	if (now < *repeat_until)
 	{
 		if (outcome == OUTCOME_REPEAT && may_repeat)
@@ -345,9 +367,15 @@ record(CpwItem **items, int count, TimestampTz *repeat_until, bool may_repeat)
 }
 
 void
+cpw_batch_init(CpwWorkerSlot *the_slot)
+{
+	slot = the_slot;
+}
+
+void
 cpw_batch_record(CpwItem **items, int count)
 {
-	TimestampTz repeat_until = 0;
+	int64		repeat_until = 0;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -398,6 +426,7 @@ run(const char *activity, int timeout, void (*work) (void *arg), void *arg)
 		ereport(LOG,
 				(errcode(error->sqlerrcode),
 				 errmsg("failed while %s: %s", activity, error->message)));
+		cpw_counters_note_error(slot, error->message);
 	}
 	PG_END_TRY();
 	return done;

@@ -8,7 +8,11 @@
 
 #include "postgres.h"
 
+#include "pg/counters.h"
 #include "worker/evaluation.h"
+
+/* Before all others: whose batches these are. */
+extern void cpw_batch_init(CpwWorkerSlot *slot);
 
 /*
  * Records the items: afterwards each has a final verdict, and what was to be

@@ -28,17 +28,8 @@ typedef struct Wanted
 /* What is open now, in the order of CpwEndpoints.sockets. */
 static CpwSocketAddress open_addresses[CPW_MAX_LISTEN_SOCKETS];
 
-static void
-report(CpwShared *shared, CpwWorkerSlot *slot, const char *message)
-{
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	strlcpy(slot->last_error, message, sizeof(slot->last_error));
-	slot->last_error_at = GetCurrentTimestamp();
-	LWLockRelease(shared->lock);
-}
-
 static bool
-resolve(Wanted *wanted, CpwShared *shared, CpwWorkerSlot *slot)
+resolve(Wanted *wanted, CpwWorkerSlot *slot)
 {
 	char	   *names = pstrdup(cpw_setting_listen_addresses);
 	List	   *list;
@@ -67,8 +58,8 @@ resolve(Wanted *wanted, CpwShared *shared, CpwWorkerSlot *slot)
 				 errmsg("could not resolve listen address \"%s\": %s", host,
 						error),
 				 errhint("Correct cp_webhook.listen_addresses and reload.")));
-		report(shared, slot, psprintf("could not resolve \"%s\": %s", host,
-									  error));
+		cpw_counters_note_error(slot, psprintf("could not resolve \"%s\": %s",
+											   host, error));
 	}
 	return wanted->count > 0 || list == NIL;
 }
@@ -84,21 +75,49 @@ find_open(const CpwEndpoints *endpoints, const CpwSocketAddress *address)
 	return -1;
 }
 
-/* Whether another receiver of this server listens on it. Under the lock. */
+/*
+ * Whether two of our addresses ("127.0.0.1:8787") can't be bound one beside
+ * the other without sharing: they are the same, or one is all addresses of the
+ * other's family.
+ */
 static bool
-is_ours(const CpwShared *shared, const CpwWorkerSlot *self, const char *address)
+overlap(const char *one, size_t length, const char *other)
+{
+	const char *port = strrchr(other, ':');
+	size_t		port_length = port != NULL ? strlen(port) : 0;
+
+	if (strlen(other) == length && strncmp(one, other, length) == 0)
+		return true;
+	if (port == NULL || length <= port_length ||
+		strncmp(one + length - port_length, port, port_length) != 0 ||
+		(one[0] == '[') != (other[0] == '['))
+		return false;
+	return strncmp(one, "0.0.0.0:", 8) == 0 || strncmp(one, "[::]:", 5) == 0 ||
+		strncmp(other, "0.0.0.0:", 8) == 0 || strncmp(other, "[::]:", 5) == 0;
+}
+
+/*
+ * Whether a receiver of this server, this one included, listens there: then
+ * the address isn't free, and nobody else's. Under the lock.
+ */
+static bool
+is_ours(const CpwShared *shared, const char *address)
 {
 	for (int i = 0; i < shared->workers; i++)
 	{
 		const CpwWorkerSlot *slot = &shared->slots[i];
-		const char *at;
+		const char *at = slot->listening;
 
-		if (slot == self || slot->pid == 0)
+		if (slot->pid == 0)
 			continue;
-		at = strstr(slot->listening, address);
-		if (at != NULL && (at[strlen(address)] == '\0' ||
-						   at[strlen(address)] == ','))
-			return true;
+		for (; *at != '\0'; at += strspn(at, ", "))
+		{
+			size_t		length = strcspn(at, ",");
+
+			if (overlap(at, length, address))
+				return true;
+			at += length;
+		}
 	}
 	return false;
 }
@@ -127,7 +146,7 @@ open_one(const CpwSocketAddress *address, CpwShared *shared,
 		return -1;
 	}
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	if (is_ours(shared, slot, text) || cpw_socket_is_free(address))
+	if (is_ours(shared, text) || cpw_socket_is_free(address))
 		fd = cpw_socket_listen(address, cpw_setting_backlog);
 	saved_errno = errno;
 	if (fd >= 0)
@@ -143,8 +162,8 @@ open_one(const CpwSocketAddress *address, CpwShared *shared,
 			 saved_errno == EADDRINUSE
 			 ? errhint("Another program or another PostgreSQL server uses the port: change cp_webhook.port and reload, or end it.")
 			 : 0));
-	report(shared, slot, psprintf("could not listen on %s: %s", text,
-								  strerror(saved_errno)));
+	cpw_counters_note_error(slot, psprintf("could not listen on %s: %s", text,
+										   strerror(saved_errno)));
 	return -1;
 }
 
@@ -191,7 +210,7 @@ cpw_endpoints_open(CpwEndpoints *endpoints, CpwShared *shared,
 	int			sockets[CPW_MAX_LISTEN_SOCKETS];
 	CpwSocketAddress kept[CPW_MAX_LISTEN_SOCKETS];
 	Wanted		wanted;
-	bool		complete = resolve(&wanted, shared, slot);
+	bool		complete = resolve(&wanted, slot);
 
 	keep_wanted(endpoints, &wanted, sockets, shared, slot);
 	endpoints->count = 0;

@@ -72,8 +72,8 @@ cpw_evaluation_describe(CpwItem *item)
 	struct sockaddr_storage client;
 
 	delivery->peer_address = cpw_address_from_socket(&request->peer);
-	client = cpw_address_of_client(&request->peer, &request->headers,
-								   cpw_setting_trusted_proxies);
+	(void) cpw_address_of_client(&request->peer, &request->headers,
+								 cpw_setting_trusted_proxies, &client);
 	delivery->source_address = cpw_address_from_socket(&client);
 
 	/* What is refused for its size is not stored in its size. */

@@ -52,6 +52,7 @@ cpw_intake_init(CpwListener *the_listener, CpwWorkerSlot *the_slot)
 {
 	listener = the_listener;
 	slot = the_slot;
+	cpw_batch_init(slot);
 	round_context = AllocSetContextCreate(TopMemoryContext, "cp_webhook loop",
 										  ALLOCSET_DEFAULT_SIZES);
 	batch_context = AllocSetContextCreate(TopMemoryContext, "cp_webhook batch",

@@ -14,6 +14,7 @@
 #include "compat.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
+#include "net/deadline.h"
 #include "net/linger.h"
 #include "net/listener.h"
 #include "pg/address.h"
@@ -59,8 +60,8 @@ static WaitEventSet *wait_set;
 static bool wait_set_accepts;	/* the listening sockets are in it */
 static uint32 wait_event;
 
-/* When to try again to listen where it failed; 0: nothing failed. */
-static TimestampTz listen_again_at;
+/* When (monotonic) to listen again where it failed; 0: nothing failed. */
+static int64 listen_again_at;
 static int	listen_pause;
 
 /* Whether the listener speaks TLS: what a broken certificate cannot change. */
@@ -110,7 +111,7 @@ static void
 connect_to_database(void)
 {
 	bool		failed;
-	TimestampTz until;
+	int64		until;
 	long		pause;
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
@@ -118,10 +119,8 @@ connect_to_database(void)
 	slot->connecting = true;
 	LWLockRelease(shared->lock);
 	/* The latch is set at a process's start, and by signals. */
-	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-										failed ? CONNECT_PAUSE_MS : 0);
-	while ((pause = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-													until)) > 0)
+	until = cpw_deadline_now() + (failed ? CONNECT_PAUSE_MS : 0);
+	while ((pause = (long) (until - cpw_deadline_now())) > 0)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 pause, wait_event);
@@ -155,7 +154,14 @@ raise_descriptor_limit(int connections)
 	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 ||
 		getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
 		return connections;
-	allowed = Max(1, (int) limit.rlim_cur - max_files_per_process - SPARE_DESCRIPTORS);
+
+	/*
+	 * max_files_per_process is what the server may open, seldom what it does:
+	 * where it would leave nothing, share.
+	 */
+	allowed = Max((int) limit.rlim_cur / 2,
+				  (int) limit.rlim_cur - max_files_per_process -
+				  SPARE_DESCRIPTORS);
 	ereport(LOG,
 			(errmsg("cp_webhook.max_connections lowered from %d to %d",
 					connections, allowed),
@@ -253,8 +259,7 @@ listen_now(void)
 	}
 	else
 	{
-		listen_again_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													  listen_pause);
+		listen_again_at = cpw_deadline_now() + listen_pause;
 		listen_pause = Min(listen_pause * 2, MAX_LISTEN_PAUSE_MS);
 	}
 	rebuild_wait_set();
@@ -277,7 +282,6 @@ reload(void)
 	int			backlog = cpw_setting_backlog;
 
 	ProcessConfigFile(PGC_SIGHUP);
-	(void) apply_limits();
 	apply_lock_timeout();
 	cpw_webhook_cache_drop();
 	if (listen_again_at != 0 || port != cpw_setting_port || backlog != cpw_setting_backlog ||
@@ -287,7 +291,11 @@ reload(void)
 		accept_queued();
 		listen_now();
 	}
-	rebuild_wait_set();
+	else
+	{
+		(void) apply_limits();
+		rebuild_wait_set();
+	}
 }
 
 /* ---- the loop ---- */
@@ -318,8 +326,7 @@ next_timeout(long statistics_due)
 	timeout = sooner(timeout, statistics_due);
 	if (listen_again_at != 0)
 		timeout = sooner(timeout,
-						 TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-														 listen_again_at));
+						 Max(listen_again_at - cpw_deadline_now(), 0));
 	return timeout;
 }
 
@@ -428,7 +435,7 @@ cp_webhook_receiver_main(Datum number)
 			ConfigReloadPending = false;
 			reload();
 		}
-		if (listen_again_at != 0 && GetCurrentTimestamp() >= listen_again_at)
+		if (listen_again_at != 0 && cpw_deadline_now() >= listen_again_at)
 			listen_now();
 		cpw_listener_run(listener);
 		if (cpw_intake_run())

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "compat.h"
+#include "net/deadline.h"
 #include "pg/settings.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -12,19 +13,20 @@
 #include "worker/tally.h"
 
 #define WRITE_INTERVAL_MS	1000
+#define MINUTE_MS			60000
 
 typedef struct Entry
 {
 	pg_uuid_t	webhook_id;		/* the hash key */
 	CpwCounts	counts;
 	bool		is_dirty;
-	TimestampTz minute;			/* when the minute of rejections began */
+	int64		minute;			/* when the minute of rejections began */
 	int			rejections;		/* recorded in it */
 } Entry;
 
 static HTAB *entries;
 static int	dirty_entries;
-static TimestampTz written_at;
+static int64 written_at;			/* on the monotonic clock, which never steps */
 
 static Entry *
 get_entry(const pg_uuid_t *webhook_id)
@@ -96,10 +98,9 @@ bool
 cpw_tally_admit_rejection(const pg_uuid_t *webhook_id)
 {
 	Entry	   *entry = get_entry(webhook_id);
-	TimestampTz now = GetCurrentTimestamp();
+	int64		now = cpw_deadline_now();
 
-	if (now < entry->minute ||
-		now - entry->minute >= 60 * USECS_PER_SEC)
+	if (entry->minute == 0 || now - entry->minute >= MINUTE_MS)
 	{
 		entry->minute = now;
 		entry->rejections = 0;
@@ -115,8 +116,7 @@ cpw_tally_timeout(void)
 {
 	if (dirty_entries == 0)
 		return -1;
-	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-										   TimestampTzPlusMilliseconds(written_at, WRITE_INTERVAL_MS));
+	return Max(written_at + WRITE_INTERVAL_MS - cpw_deadline_now(), 0);
 }
 
 int
@@ -124,7 +124,7 @@ cpw_tally_take(CpwCounts **counts)
 {
 	HASH_SEQ_STATUS status;
 	Entry	   *entry;
-	TimestampTz now = GetCurrentTimestamp();
+	int64		now = cpw_deadline_now();
 	int			count = 0;
 
 	if (dirty_entries == 0 || cpw_tally_timeout() > 0)
@@ -141,7 +141,7 @@ cpw_tally_take(CpwCounts **counts)
 			entry->counts.webhook_id = entry->webhook_id;
 			entry->is_dirty = false;
 		}
-		else if (now - entry->minute >= 60 * USECS_PER_SEC)
+		else if (now - entry->minute >= MINUTE_MS)
 			hash_search(entries, &entry->webhook_id, HASH_REMOVE, NULL);
 	}
 	dirty_entries = 0;

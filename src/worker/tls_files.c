@@ -55,13 +55,13 @@ static void
 report(CpwShared *shared, CpwWorkerSlot *slot, const char *name,
 	   const char *error)
 {
-	bool		serving = cpw_certificate_served() != NULL;
-
 	ereport(LOG,
 			(errcode(ERRCODE_CONFIG_FILE_ERROR),
 			 errmsg("could not use \"%s\": %s", name, error),
-			 serving
+			 cpw_certificate_served() != NULL
 			 ? errdetail("The certificate that was loaded before is still served.")
+			 : slot->listening[0] != '\0'
+			 ? errdetail("Plain HTTP is still served, as before.")
 			 : errdetail("Nothing is served until there is a certificate to serve with."),
 			 errhint("Correct cp_webhook.ssl_cert_file and cp_webhook.ssl_key_file, or their files, and reload.")));
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
@@ -114,6 +114,8 @@ cpw_tls_files_load(CpwShared *shared, CpwWorkerSlot *slot)
 
 	if (!cpw_settings_use_tls())
 	{
+		/* It must not come back when TLS does. */
+		cpw_certificate_serve(NULL, cpw_setting_request_timeout);
 		pg_atomic_write_u64(&slot->certificate_expires_at, 0);
 		return true;
 	}

@@ -75,6 +75,9 @@ sub start_receivers
 	my $port = PostgreSQL::Test::Cluster::get_free_port();
 	my %settings = (port => $port, %{ $options{settings} || {} });
 
+	# A run before this one may have left its log.
+	unlink $node->logfile;
+
 	# The caller's locale may be C, which would mean SQL_ASCII.
 	$node->init(@{ $options{init} || [] },
 		extra => [ '--encoding=UTF8', '--no-locale' ]);

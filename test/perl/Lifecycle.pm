@@ -121,11 +121,12 @@ sub seconds_of
 
 =head1 LOAD
 
-=head2 start_load(node, path, clients => n, pause => seconds, body => bytes)
+=head2 start_load(node, path, clients => n, pause => seconds, body => bytes, connect => code)
 
 Processes that send deliveries with ids of their own one after the other, and
 send each again until it is answered 2xx. One execution and one outcome are
-noted for each answer, so that a loss can be seen.
+noted for each answer, so that a loss can be seen. The code makes a connection
+where connect_to() would make another one.
 
 =head2 finish_load(load)
 
@@ -176,7 +177,7 @@ sub _send_for_ever
 
 		while (!$done)
 		{
-			$connection ||= eval { connect_to($node) };
+			$connection ||= eval { $options{connect} ? $options{connect}->() : connect_to($node) };
 			$connection->send_text(request_text(POST => $path,
 				body => $options{body} || '{}', id => "$prefix-$number")) if $connection;
 			my ($answer) = $connection ? answers_of(5, $connection) : { status => 0 };

@@ -66,6 +66,22 @@ sub is_rejected
 	return;
 }
 
+# The framing of a request is wrong. Later versions of libmicrohttpd refuse
+# some of it by themselves, in their own words, and then there is no row.
+sub is_malformed
+{
+	my ($answer, $reason, $what) = @_;
+
+	if (!$answer->{json})
+	{
+		like($answer->{status}, qr/^(400|501)$/, "$what: refused");
+		return;
+	}
+	is_error($answer, 400, 'bad_request', $what);
+	is_rejected(400, $reason, $what);
+	return;
+}
+
 sub count_of
 {
 	my ($webhook, $counter) = @_;
@@ -302,8 +318,7 @@ foreach my $coding ('gzip', 'gzip, chunked', 'identity', 'xchunked')
 	$connection = connect_to($node);
 	$connection->send_text("POST $open HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 		  . "Transfer-Encoding: $coding\r\n\r\n2\r\n{}\r\n0\r\n\r\n");
-	is_error($connection->read_answer, 400, 'bad_request', "Transfer-Encoding: $coding");
-	is_rejected(400, qr/Transfer-Encoding/, "Transfer-Encoding: $coding");
+	is_malformed($connection->read_answer, qr/Transfer-Encoding/, "Transfer-Encoding: $coding");
 	is($connection->wait_for_end, '', "Transfer-Encoding: $coding: the connection ends");
 }
 foreach my $headers ("Transfer-Encoding: chunked\r\nContent-Length: 2\r\n", "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
@@ -312,7 +327,7 @@ foreach my $headers ("Transfer-Encoding: chunked\r\nContent-Length: 2\r\n", "Con
 	$connection = connect_to($node);
 	$connection->send_text("POST $open HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n$headers\r\n"
 		  . "2\r\n{}\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
-	is_error($connection->read_answer, 400, 'bad_request', $headers =~ s/\r\n/ /gr);
+	is_malformed($connection->read_answer, qr/Transfer-Encoding/, $headers =~ s/\r\n/ /gr);
 	is($connection->wait_for_end, '', 'what follows is not read');
 }
 foreach my $length ('-1', '+2', '0x2', '2, 2', '99999999999999999999', 'two')
@@ -330,8 +345,7 @@ foreach my $second (3, 2)
 	$connection = connect_to($node);
 	$connection->send_text("POST $open HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 		  . "Content-Length: 2\r\nContent-Length: $second\r\n\r\n{} ");
-	is_error($connection->read_answer, 400, 'bad_request', "lengths 2 and $second");
-	is_rejected(400, qr/Content-Length/, "lengths 2 and $second");
+	is_malformed($connection->read_answer, qr/Content-Length/, "lengths 2 and $second");
 	is($connection->wait_for_end, '', 'the connection ends');
 }
 is(value("SELECT count(*) FROM cp_webhook.executions e JOIN cp_webhook.deliveries d ON d.id = e.delivery WHERE d.webhook = 'open'"),

@@ -257,6 +257,16 @@ call($node, 'delete_webhook', { name => 'live' });
 $slow_body->send_text(substr $text, -1);
 is($slow_body->read_answer->{status}, 404, 'a webhook that is deleted meanwhile: 404');
 
+# The same with whom it lets in.
+$path = put_webhook($node, 'live');
+$slow_body = connect_to($node);
+$text = request_text(POST => $path, body => '{}');
+$slow_body->send_text(substr $text, 0, -1);
+wait_until_read($slow_body);
+put_webhook($node, 'live', range => '192.0.2.0/24');
+$slow_body->send_text(substr $text, -1);
+is($slow_body->read_answer->{status}, 403, 'a webhook that takes no more requests from there: 403');
+
 # ---------------------------------------------------------------------------
 note 'delete';
 

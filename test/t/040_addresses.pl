@@ -106,7 +106,9 @@ is($connection->read_answer->{status}, 403, 'the body of a stranger is not waite
 # ---------------------------------------------------------------------------
 note 'all addresses';
 
+my $position = log_position($node);
 set_settings($node, listen_addresses => '*');
+unlike(log_since($node, $position), qr/could not listen/, 'the addresses of before are not in the way');
 is(post($node, $open, '{}', host => '127.0.0.3')->{json}{status}, 'triggered', 'on 127.0.0.3, too');
 $path = put_webhook($node, 'ranged', range => '127.0.0.0/8');
 SKIP:
@@ -144,8 +146,7 @@ like(value("SELECT url FROM cp_webhook.webhooks WHERE name = 'open'"), qr{^https
 set_settings($node, public_url => undef);
 
 # A port that another program has, even one that would share it.
-my $position = log_position($node);
-my $before = port_of($node);
+$position = log_position($node);
 my $foreign = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => PostgreSQL::Test::Cluster::get_free_port(),
 	Listen => SOMAXCONN, ReusePort => 1) or die $!;
 $node->safe_psql('postgres', "ALTER SYSTEM SET cp_webhook.listen_addresses = '127.0.0.1';\nALTER SYSTEM SET cp_webhook.port = " . $foreign->sockport);

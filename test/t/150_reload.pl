@@ -78,6 +78,11 @@ poll('the log tells of an address that is not of this machine', sub {
 	log_since($node, $position) =~ /could not listen on 192\.0\.2\.1:$old_port: Cannot assign requested address/;
 });
 is(try_get($node, '/healthz')->{status}, 200, 'and the other one serves');
+$position = log_position($node);
+set_settings($node, listen_addresses => 'localhost, no-such-host.invalid');
+like(log_since($node, $position), qr/could not resolve listen address "no-such-host.invalid".*HINT:  /s,
+	'a name that is none: the log says so');
+is(try_get($node, '/healthz')->{status}, 200, 'and the other one serves');
 $node->safe_psql('postgres', "ALTER SYSTEM SET cp_webhook.listen_addresses = ''");
 $node->reload;
 poll('an empty list: it listens nowhere', sub { try_get($node, '/healthz')->{status} == 0 });
@@ -105,7 +110,20 @@ is(status_of('{}', headers => $header), 431, 'lowered: 3 kB are 431');
 is($kept->request(POST => $path, body => '{}', headers => $header)->{status}, 431, 'on a connection of before as well');
 set_settings($node, max_header_size => '256kB');
 is(status_of('{}', headers => $large), 200, 'raised: 160 kB are 200');
+my @half_sent = map { connect_to($node) } 1 .. 3;
+$text = request_text(POST => $path, body => '{"half":1}');
+$half_sent[0]->send_text(substr $text, 0, -4);
+is(try_get($node, '/healthz')->{status}, 200, 'one request is on its way');
+set_settings($node, max_header_size => '4kB');
+$half_sent[1]->send_text(substr $text, 0, 30);
+is(try_get($node, '/healthz')->{status}, 200, 'and another one');
 set_settings($node, max_header_size => undef);
+$half_sent[2]->send_text(substr $text, 0, -4);
+is(try_get($node, '/healthz')->{status}, 200, 'and a third');
+$half_sent[$_]->send_text(substr $text, $_ == 1 ? 30 : -4) foreach 0 .. 2;
+is(join(' ', map { $_->{status} } answers_of(10, @half_sent)), '200 200 200', 'they end well, whatever the size was then');
+is(join(' ', map { $_->request(POST => $path, body => '{}')->{status} } @half_sent), '200 200 200', 'and so does what follows on them');
+$_->close foreach @half_sent;
 is(status_of('{}', headers => $large), 431, 'by default 431 again');
 
 my $values = '[' . join(',', (1) x 300) . ']';

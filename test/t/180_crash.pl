@@ -53,6 +53,18 @@ sub wait_for_acks
 	return;
 }
 
+# All its children have to end before it can start again.
+sub kill_postmaster
+{
+	my @pids = split /\n/, $node->safe_psql('postgres', 'SELECT pid FROM pg_stat_activity');
+
+	$node->kill9;
+	poll('its children end with the postmaster', sub { !grep { kill 0, $_ } @pids });
+	$node->start;
+	wait_until_listening($node);
+	return;
+}
+
 my $body = '{"ref":"refs/heads/main"}';
 
 # ---- a receiver ----
@@ -94,17 +106,28 @@ $load = start_load($node, $path, clients => 4, body => $body);
 foreach my $time (1, 2)
 {
 	wait_for_acks($load, 100);
-	my @pids = worker_pids($node);
-	$node->kill9;
-	poll('the receivers end with their postmaster', sub { !grep { kill 0, $_ } @pids });
-	# Its children may hold the shared memory for a moment.
-	poll('the server starts', sub { $node->start(fail_ok => 1) });
-	wait_until_listening($node);
+	kill_postmaster();
 	wait_for_acks($load, 100);
 }
 check('kill -9 of the postmaster', finish_load($load));
 
-# ---- all of it, and one webhook changed meanwhile ----
+# ---- the postmaster, of a server that commits asynchronously ----
+
+$node->safe_psql('postgres', "ALTER SYSTEM SET wal_writer_delay = '10s'");
+$node->safe_psql('postgres', 'ALTER SYSTEM SET synchronous_commit = off');
+$node->safe_psql('postgres', 'ALTER DATABASE postgres SET synchronous_commit = off');
+$node->restart;
+wait_until_listening($node);
+$load = start_load($node, $path, clients => 4, body => $body);
+foreach my $time (1, 2)
+{
+	wait_for_acks($load, 100);
+	kill_postmaster();
+}
+wait_for_acks($load, 20);
+check('synchronous_commit = off', finish_load($load));
+
+# ---- an immediate stop, and a webhook changed meanwhile ----
 
 $load = start_load($node, $path, clients => 4, body => $body);
 wait_for_acks($load, 50);

@@ -1,6 +1,6 @@
 /*
  * main.c
- *		Runs the unit tests of src/base and counts them.
+ *		Runs the unit tests of the code without PostgreSQL and counts them.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -136,10 +136,12 @@ int
 main(void)
 {
 	static void (*const tests[]) (void) = {
+		test_forwarded,
 		test_hex_base64,
 		test_headers,
 		test_json_scan,
 		test_media_type,
+		test_peers,
 		test_signature,
 		test_trigger_path,
 		test_utf8,
