@@ -179,12 +179,13 @@ note 'connections that drip';
 
 my ($head, $body) = $post =~ /^(.*?\r\n\r\n)(.*)$/s;
 
-# Clients that send a byte from time to time, of their headers or of their body.
-# Prints how many were let in, then how many ended, and after how long.
+# Clients that send a byte from time to time, of their headers or of their body
+# (those whose number is odd, or all). Prints "ready" when all are let in, then
+# how many ended, and after how long.
 sub drip
 {
-	my ($connections, $seconds) = @_;
-	my @all = map { { socket => connection(), left => $_ % 2 ? $body : substr $head, 20 } } 1 .. $connections;
+	my ($connections, $seconds, $bodies_only) = @_;
+	my @all = map { { socket => connection(), left => $_ % 2 || $bodies_only ? $body : substr $head, 20 } } 1 .. $connections;
 	my $start = time;
 	my ($first, $last);
 
@@ -214,6 +215,7 @@ sub drip
 	return;
 }
 
+set_settings($node, max_buffered => '64MB');
 $watch = in_process(sub { time_requests($post, 2) });
 my ($before) = <$watch> =~ /^(\d+) /;
 my @drip = map { in_process(sub { drip(500, 3 * $timeout) }) } 1 .. 2;
@@ -230,6 +232,23 @@ foreach my $handle (@drip)
 	is($ended, 500, 'all that drip are cut');
 	cmp_ok($first, '>', $timeout - 1, "the first after $first s");
 	cmp_ok($last, '<', $timeout + 3, "the last after $last s");
+}
+
+# As many bodies as there is memory for, all but complete: for others they make
+# room.
+set_settings($node, max_buffered => '1MB');
+my @hold = map { in_process(sub { drip(500, 3 * $timeout, 1) }) } 1 .. 2;
+scalar <$_> foreach @hold;
+poll('bodies hold all memory that there is for them', sub {
+	$node->safe_psql('postgres', 'SELECT min(buffered_bytes) FROM cp_webhook.stats()') > 1_000_000;
+});
+poll('one of them has made room', sub { post($node, $path, '{}' . ' ' x 4000)->{status} == 200 });
+is(join(' ', map { post($node, $path, '{}' . ' ' x 4000)->{status} } 1 .. 20), join(' ', (200) x 20), 'and others as well, whenever it is needed');
+foreach my $handle (@hold)
+{
+	my ($ended) = <$handle> =~ /^(\d+) /;
+
+	is($ended, 500, 'all that hold it are cut');
 }
 
 # A line between two chunks that fills libmicrohttpd's buffer: it neither reads
