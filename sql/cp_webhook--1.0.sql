@@ -65,7 +65,7 @@ CREATE TABLE cp_webhook.webhook_definitions (
   updated_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 COMMENT ON TABLE cp_webhook.webhook_definitions IS 'one row a webhook; holds secrets: read the view webhooks instead';
-COMMENT ON COLUMN cp_webhook.webhook_definitions.secret IS 'SecretToken as it was put; NULL where the authentication has none';
+COMMENT ON COLUMN cp_webhook.webhook_definitions.secret IS 'SecretToken, sealed where cp_webhook.secret_key_file is set; NULL where the authentication has none';
 COMMENT ON COLUMN cp_webhook.webhook_definitions.configuration IS 'the members of authenticationConfiguration that are no secrets, as they were put';
 COMMENT ON COLUMN cp_webhook.webhook_definitions.filters IS 'the array of filter rules, as they were put';
 
@@ -338,6 +338,13 @@ CREATE FUNCTION cp_webhook.list_tags_for_resource(request jsonb) RETURNS jsonb
   AS 'MODULE_PATHNAME', 'cp_webhook_list_tags_for_resource';
 REVOKE ALL ON FUNCTION cp_webhook.list_tags_for_resource(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.list_tags_for_resource(jsonb) IS 'lists the tags of a webhook or pipeline in the order of keys: {"resourceArn", "nextToken", "maxResults"} in, {"tags": [Tag], "nextToken"} out. Raises ValidationException (CP001), InvalidNextTokenException (CP007), InvalidArnException (CP011), ResourceNotFoundException (CP012)';
+
+CREATE FUNCTION cp_webhook.rotate_secret_key() RETURNS bigint
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_rotate_secret_key';
+REVOKE ALL ON FUNCTION cp_webhook.rotate_secret_key() FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.rotate_secret_key() IS 'seals every stored secret by the first key of cp_webhook.secret_key_file (stores it as it is where that is not set), and returns how many webhooks and pipeline versions that changed; afterwards the other keys are no longer needed. Raises config_file_error (F0000) where the file cannot be used or a secret does not open';
 
 -- ---------------------------------------------------------------------------
 -- Views. Who is granted SELECT on webhooks needs EXECUTE on its functions too:

@@ -28,7 +28,7 @@ read_resource(JsonbContainer *request, bool change)
 	char	   *text = cpw_json_get_text(request, "resourceArn");
 	CpwArn		arn = cpw_arn_read(text);
 	CpwResource resource;
-	char	   *secret;
+	CpwStoredSecret secret;
 	bool		exists = false;
 
 	resource.type = arn.is_webhook ? CPW_RESOURCE_WEBHOOK :

@@ -59,7 +59,7 @@ lock_target(const CpwDefinition *definition)
 static void
 store_definition(CpwDefinition *definition, CpwProblems *problems)
 {
-	char	   *secret = NULL;
+	CpwStoredSecret secret = {0};
 	int64		count = 0;
 	bool		is_known = cpw_webhooks_lock(definition->name, &secret);
 
@@ -69,11 +69,14 @@ store_definition(CpwDefinition *definition, CpwProblems *problems)
 		count = cpw_webhooks_lock_count();
 		is_known = cpw_webhooks_lock(definition->name, &secret);
 	}
-	cpw_definition_keep_secret(definition, secret, problems);
+	/* One that no longer opens can still be replaced. */
+	if (cpw_definition_keeps_secret(definition))
+		cpw_definition_keep_secret(definition,
+								   cpw_webhooks_open_secret(&secret), problems);
 	cpw_errors_raise_all(problems);
 	if (is_known)
 	{
-		cpw_webhooks_update(definition);
+		cpw_webhooks_update(definition, &secret.webhook_id);
 		return;
 	}
 	if (count >= cpw_setting_max_webhooks)

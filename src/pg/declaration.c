@@ -9,6 +9,7 @@
 #include "miscadmin.h"
 #include "pg/declaration.h"
 #include "pg/json.h"
+#include "pg/secret.h"
 #include "pg/shape.h"
 
 /* ---- rules ---- */
@@ -149,13 +150,22 @@ cpw_declaration_execution_mode(JsonbContainer *declaration)
 
 /* ---- copies with secrets put in or taken out ---- */
 
+typedef enum CopyKind
+{
+	COPY_TO_STORE,				/* secrets are sealed, or come from stored */
+	COPY_TO_SHOW,				/* they are masked */
+	COPY_TO_RESEAL				/* stored ones are sealed anew */
+} CopyKind;
+
 /* A copy on its way: what becomes of secrets, and where it is. */
 typedef struct Copy
 {
 	CpwJsonWriter writer;
-	bool		show;			/* mask the secrets */
-	JsonbContainer *stored;		/* else: where the masked ones come from */
+	CopyKind	kind;
+	JsonbContainer *stored;		/* where those that are masked come from */
 	CpwProblems *problems;
+	const char *pipeline;
+	bool		changed;		/* a secret was sealed anew */
 	JsonbContainer *action;		/* whose configuration is being copied */
 	StringInfoData path;
 } Copy;
@@ -190,17 +200,42 @@ is_mask(const JsonbValue *value)
 		memcmp(value->val.string.val, CPW_MASK, strlen(CPW_MASK)) == 0;
 }
 
+/* Where an action's secret is stored, for cpw_secret_seal(). */
+static char *
+place_of(const char *pipeline, const char *action, const char *key)
+{
+	return psprintf("pipeline/%s/%s/%s", pipeline, action ? action : "", key);
+}
+
+static void
+copy_secret(Copy *copy, const char *key, JsonbValue *value)
+{
+	char	   *place = place_of(copy->pipeline,
+								 cpw_json_get_text(copy->action, "name"), key);
+	char	   *text = cpw_json_string(value);
+
+	if (copy->kind == COPY_TO_STORE)
+		text = cpw_secret_seal(text, place);
+	else if (!cpw_secret_is_current(text))
+	{
+		text = cpw_secret_seal(cpw_secret_open(text, place), place);
+		copy->changed = true;
+	}
+	cpw_json_add_text(&copy->writer, key, text);
+}
+
 static void
 copy_entry(Copy *copy, const char *key, JsonbValue *value)
 {
-	if (!cpw_shape_is_secret_key(key, (int) strlen(key)))
+	if (!cpw_shape_is_secret_key(key, (int) strlen(key)) ||
+		value->type != jbvString)
 		cpw_json_add_value(&copy->writer, key, value);
-	else if (copy->show)
+	else if (copy->kind == COPY_TO_SHOW)
 		cpw_json_add_text(&copy->writer, key, CPW_MASK);
-	else if (is_mask(value))
+	else if (copy->kind == COPY_TO_STORE && is_mask(value))
 		cpw_json_add_value(&copy->writer, key, stored_secret(copy, key));
 	else
-		cpw_json_add_value(&copy->writer, key, value);
+		copy_secret(copy, key, value);
 }
 
 /* The members of an object: of a map as entries, of a structure by shape. */
@@ -283,6 +318,7 @@ make_copy(Copy *copy, JsonbContainer *declaration, int version)
 {
 	initStringInfo(&copy->path);
 	appendStringInfoString(&copy->path, "pipeline");
+	copy->pipeline = cpw_json_get_text(declaration, "name");
 	cpw_json_open_object(&copy->writer, NULL);
 	copy_members(copy, &cpw_shape_pipeline_declaration, declaration);
 	/* Of a key that is written twice the last value counts. */
@@ -308,6 +344,55 @@ cpw_declaration_show(Jsonb *declaration)
 {
 	Copy		copy = {0};
 
-	copy.show = true;
+	copy.kind = COPY_TO_SHOW;
 	return make_copy(&copy, &declaration->root, 0);
+}
+
+Jsonb *
+cpw_declaration_reseal(Jsonb *declaration, bool *changed)
+{
+	Copy		copy = {0};
+	Jsonb	   *result;
+
+	copy.kind = COPY_TO_RESEAL;
+	result = make_copy(&copy, &declaration->root, 0);
+	*changed = copy.changed;
+	return result;
+}
+
+Jsonb *
+cpw_declaration_open_configuration(Jsonb *configuration, const char *pipeline,
+								   const char *action, const char **problem)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(&configuration->root);
+	CpwJsonWriter writer = {0};
+	JsonbIteratorToken token;
+	JsonbValue	key;
+	JsonbValue	value;
+
+	*problem = NULL;
+	cpw_json_open_object(&writer, NULL);
+	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+	{
+		char	   *name;
+
+		if (token != WJB_KEY)
+			continue;
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		name = cpw_json_string(&key);
+		if (value.type != jbvString ||
+			!cpw_shape_is_secret_key(name, (int) strlen(name)))
+		{
+			cpw_json_add_value(&writer, name, &value);
+			continue;
+		}
+		cpw_json_add_text(&writer, name,
+						  cpw_secret_try_open(cpw_json_string(&value),
+											  place_of(pipeline, action, name),
+											  problem));
+		if (*problem != NULL)
+			return NULL;
+	}
+	cpw_json_close_object(&writer);
+	return cpw_json_finish(&writer);
 }

@@ -20,15 +20,30 @@ extern void cpw_declaration_check(JsonbContainer *declaration,
 
 /*
  * The declaration as it is stored: with that version, without members that are
- * null, and with the stored secrets in the place of "****". stored is the
- * declaration of the version before, or NULL; a secret that it has not under
- * the same action and key is a problem.
+ * null, its secrets sealed (secret.h), and with the stored ones in the place of
+ * "****". stored is the declaration of the version before, or NULL; a secret
+ * that it has not under the same action and key is a problem.
  */
 extern Jsonb *cpw_declaration_store(JsonbContainer *declaration, int version,
 									Jsonb *stored, CpwProblems *problems);
 
 /* The declaration as it is shown: each secret is "****". */
 extern Jsonb *cpw_declaration_show(Jsonb *declaration);
+
+/*
+ * A stored declaration with its secrets sealed by the key that seals now;
+ * *changed tells whether any was not. Raises an error where one does not open.
+ */
+extern Jsonb *cpw_declaration_reseal(Jsonb *declaration, bool *changed);
+
+/*
+ * An action's stored configuration with its secrets opened; NULL, and *problem
+ * a clause that says why, where one does not open.
+ */
+extern Jsonb *cpw_declaration_open_configuration(Jsonb *configuration,
+												 const char *pipeline,
+												 const char *action,
+												 const char **problem);
 
 /*
  * Finds an action of the first stage. *configuration is its configuration as a

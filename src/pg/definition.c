@@ -138,12 +138,18 @@ check_authentication(JsonbContainer *configuration, const char *authentication,
 								   psprintf("'%s' %s", range, fault));
 }
 
+bool
+cpw_definition_keeps_secret(const CpwDefinition *definition)
+{
+	return definition->secret != NULL &&
+		strcmp(definition->secret, CPW_MASK) == 0;
+}
+
 void
 cpw_definition_keep_secret(CpwDefinition *definition, const char *stored,
 						   CpwProblems *problems)
 {
-	if (definition->secret == NULL ||
-		strcmp(definition->secret, CPW_MASK) != 0)
+	if (!cpw_definition_keeps_secret(definition))
 		return;
 	if (stored != NULL)
 		definition->secret = pstrdup(stored);

@@ -27,6 +27,9 @@ typedef struct CpwDefinition
 extern CpwDefinition *cpw_definition_read(JsonbContainer *webhook,
 										  CpwProblems *problems);
 
+/* Whether "****" stands in the place of its secret. */
+extern bool cpw_definition_keeps_secret(const CpwDefinition *definition);
+
 /*
  * Puts the stored secret in the place of "****", so that a caller that writes
  * back what it read changes nothing. stored is NULL where there is none: a

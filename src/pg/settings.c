@@ -24,6 +24,7 @@ int			cpw_setting_port;
 char	   *cpw_setting_public_url;
 char	   *cpw_setting_ssl_cert_file;
 char	   *cpw_setting_ssl_key_file;
+char	   *cpw_setting_secret_key_file;
 char	   *cpw_setting_trusted_proxies;
 int			cpw_setting_max_connections;
 int			cpw_setting_max_connections_per_ip;
@@ -121,6 +122,8 @@ static const StringSetting string_settings[] = {
 		&cpw_setting_ssl_cert_file, "", PGC_SIGHUP, NULL},
 	{"cp_webhook.ssl_key_file", "File with the certificate's private key (PEM).",
 		&cpw_setting_ssl_key_file, "", PGC_SIGHUP, NULL},
+	{"cp_webhook.secret_key_file", "File with the keys that secrets are stored under; empty: they are stored as they are.",
+		&cpw_setting_secret_key_file, "", PGC_SIGHUP, NULL},
 	{"cp_webhook.trusted_proxies", "Addresses or CIDR ranges of proxies whose X-Forwarded-For or Forwarded counts.",
 		&cpw_setting_trusted_proxies, "", PGC_SIGHUP, check_ranges},
 	{"cp_webhook.partition", "Partition in the ARNs.",

@@ -15,6 +15,7 @@ extern int cpw_setting_port;
 extern char *cpw_setting_public_url;
 extern char *cpw_setting_ssl_cert_file;
 extern char *cpw_setting_ssl_key_file;
+extern char *cpw_setting_secret_key_file;
 extern char *cpw_setting_trusted_proxies;
 extern int cpw_setting_max_connections;
 extern int cpw_setting_max_connections_per_ip;

@@ -6,6 +6,7 @@
 
 #include "catalog/pg_type.h"
 #include "compat.h"
+#include "pg/declaration.h"
 #include "store/arguments.h"
 #include "store/pipelines.h"
 
@@ -44,6 +45,20 @@ static CpwStatement find_declaration = {
 	.expected = SPI_OK_SELECT,
 	.parameters = 2,
 	.types = {TEXTOID, INT4OID},
+};
+
+static CpwStatement lock_versions = {
+	.sql = "SELECT name, version, declaration FROM cp_webhook.pipeline_versions"
+	" ORDER BY name, version FOR NO KEY UPDATE",
+	.expected = SPI_OK_SELECT,
+};
+
+static CpwStatement update_declaration = {
+	.sql = "UPDATE cp_webhook.pipeline_versions SET declaration = $3"
+	" WHERE name = $1 AND version = $2",
+	.expected = SPI_OK_UPDATE,
+	.parameters = 3,
+	.types = {TEXTOID, INT4OID, JSONBOID},
 };
 
 static CpwStatement insert_pipeline = {
@@ -165,6 +180,35 @@ cpw_pipelines_update(const char *name, int version,
 	cpw_arguments_add_text(&arguments, execution_mode);
 	cpw_arguments_execute(&update_pipeline, &arguments);
 	store_version(name, version, declaration);
+}
+
+int64
+cpw_pipelines_reseal(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	uint64		rows = cpw_statement_execute(&lock_versions, NULL, NULL);
+	SPITupleTable *versions = SPI_tuptable;
+	int64		count = 0;
+
+	for (uint64 row = 0; row < rows; row++)
+	{
+		CpwArguments arguments = {0};
+		bool		changed;
+		Jsonb	   *declaration;
+
+		SPI_tuptable = versions;
+		declaration = cpw_declaration_reseal(cpw_statement_get_jsonb(row, 3, context),
+											 &changed);
+		if (!changed)
+			continue;
+		cpw_arguments_add_text(&arguments,
+							   cpw_statement_get_text(row, 1, context));
+		cpw_arguments_add_int(&arguments, cpw_statement_get_int(row, 2));
+		cpw_arguments_add_jsonb(&arguments, declaration);
+		cpw_arguments_execute(&update_declaration, &arguments);
+		count++;
+	}
+	return count;
 }
 
 bool

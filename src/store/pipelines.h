@@ -46,6 +46,12 @@ extern void cpw_pipelines_update(const char *name, int version,
 								 const char *execution_mode,
 								 Jsonb *declaration);
 
+/*
+ * Seals the secrets of every version by the key that seals now, where another
+ * one does. Returns how many versions; raises an error where one does not open.
+ */
+extern int64 cpw_pipelines_reseal(void);
+
 /* Deletes a pipeline and its versions; false when there is none. */
 extern bool cpw_pipelines_delete(const char *name);
 

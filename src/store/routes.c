@@ -7,8 +7,11 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
+#include "pg/declaration.h"
+#include "pg/secret.h"
 #include "store/routes.h"
 #include "store/statement.h"
+#include "store/webhooks.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -38,6 +41,20 @@ static CpwStatement find_version = {
 	" WHERE extname = 'cp_webhook'",
 	.expected = SPI_OK_SELECT,
 };
+
+/* Opens what is sealed. What does not open must not look like no secret. */
+static void
+open_secrets(CpwRoute *route)
+{
+	route->secret = cpw_secret_try_open(route->secret,
+										cpw_webhooks_secret_place(&route->id),
+										&route->secret_problem);
+	if (route->action_configuration != NULL)
+		route->action_configuration =
+			cpw_declaration_open_configuration(route->action_configuration,
+											   route->pipeline, route->action,
+											   &route->configuration_problem);
+}
 
 int
 cpw_routes_find(const char *const *tokens, int count, CpwRoute **routes)
@@ -69,6 +86,7 @@ cpw_routes_find(const char *const *tokens, int count, CpwRoute **routes)
 		if (!cpw_statement_is_null(i, 10))
 			route->version = cpw_statement_get_int(i, 10);
 		route->action_configuration = cpw_statement_get_jsonb(i, 11, context);
+		open_secrets(route);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return found;

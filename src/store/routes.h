@@ -24,6 +24,10 @@ typedef struct CpwRoute
 	Jsonb	   *configuration;	/* of the authentication, without secrets */
 	Jsonb	   *filters;		/* array of filter rules */
 	Jsonb	   *action_configuration;	/* NULL where there is none */
+
+	/* Why a secret does not open; NULL: it does, or there is none. */
+	const char *secret_problem;
+	const char *configuration_problem;	/* of action_configuration, NULL then */
 } CpwRoute;
 
 /*

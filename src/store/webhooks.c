@@ -10,6 +10,7 @@
 #include "base/hex_base64.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
+#include "pg/secret.h"
 #include "pg/uuid7.h"
 #include "store/arguments.h"
 #include "store/webhooks.h"
@@ -20,11 +21,25 @@
 	" 'InvalidWebhookFilterPatternException')"
 
 static CpwStatement lock_webhook = {
-	.sql = "SELECT secret FROM cp_webhook.webhook_definitions"
+	.sql = "SELECT id, secret FROM cp_webhook.webhook_definitions"
 	" WHERE name = $1 FOR NO KEY UPDATE",
 	.expected = SPI_OK_SELECT,
 	.parameters = 1,
 	.types = {TEXTOID},
+};
+
+static CpwStatement lock_secrets = {
+	.sql = "SELECT id, secret FROM cp_webhook.webhook_definitions"
+	" WHERE secret IS NOT NULL ORDER BY id FOR NO KEY UPDATE",
+	.expected = SPI_OK_SELECT,
+};
+
+static CpwStatement update_secret = {
+	.sql = "UPDATE cp_webhook.webhook_definitions SET secret = $2"
+	" WHERE id = $1",
+	.expected = SPI_OK_UPDATE,
+	.parameters = 2,
+	.types = {UUIDOID, TEXTOID},
 };
 
 static CpwStatement find_webhook = {
@@ -128,13 +143,55 @@ static CpwStatement set_error = {
 	.types = {TEXTOID, TEXTOID, TEXTOID, TEXTOID},
 };
 
+char *
+cpw_webhooks_secret_place(const pg_uuid_t *id)
+{
+	return psprintf("webhook/%s/SecretToken", cpw_uuid7_text(id));
+}
+
 bool
-cpw_webhooks_lock(const char *name, char **secret)
+cpw_webhooks_lock(const char *name, CpwStoredSecret *secret)
 {
 	if (cpw_arguments_execute_text(&lock_webhook, name) == 0)
 		return false;
-	*secret = cpw_statement_get_text(0, 1, CurrentMemoryContext);
+	secret->webhook_id = cpw_statement_get_uuid(0, 1);
+	secret->stored = cpw_statement_get_text(0, 2, CurrentMemoryContext);
 	return true;
+}
+
+char *
+cpw_webhooks_open_secret(const CpwStoredSecret *secret)
+{
+	return cpw_secret_open(secret->stored, cpw_webhooks_secret_place(&secret->webhook_id));
+}
+
+int64
+cpw_webhooks_reseal(void)
+{
+	uint64		rows = cpw_statement_execute(&lock_secrets, NULL, NULL);
+	CpwStoredSecret *secrets = palloc0(sizeof(CpwStoredSecret) * Max(rows, 1));
+	int64		count = 0;
+
+	for (uint64 row = 0; row < rows; row++)
+	{
+		secrets[row].webhook_id = cpw_statement_get_uuid(row, 1);
+		secrets[row].stored = cpw_statement_get_text(row, 2,
+													 CurrentMemoryContext);
+	}
+	for (uint64 row = 0; row < rows; row++)
+	{
+		CpwArguments arguments = {0};
+
+		if (cpw_secret_is_current(secrets[row].stored))
+			continue;
+		cpw_arguments_add_uuid(&arguments, &secrets[row].webhook_id);
+		cpw_arguments_add_text(&arguments,
+							   cpw_secret_seal(cpw_webhooks_open_secret(&secrets[row]),
+											   cpw_webhooks_secret_place(&secrets[row].webhook_id)));
+		cpw_arguments_execute(&update_secret, &arguments);
+		count++;
+	}
+	return count;
 }
 
 bool
@@ -167,13 +224,15 @@ make_token(void)
 }
 
 static void
-add_definition(CpwArguments *arguments, const CpwDefinition *definition)
+add_definition(CpwArguments *arguments, const CpwDefinition *definition,
+			   const pg_uuid_t *id)
 {
 	cpw_arguments_add_text(arguments, definition->name);
 	cpw_arguments_add_text(arguments, definition->pipeline);
 	cpw_arguments_add_text(arguments, definition->action);
 	cpw_arguments_add_text(arguments, definition->authentication);
-	cpw_arguments_add_text(arguments, definition->secret);
+	cpw_arguments_add_text(arguments, cpw_secret_seal(definition->secret,
+													  cpw_webhooks_secret_place(id)));
 	cpw_arguments_add_jsonb(arguments, definition->configuration);
 	cpw_arguments_add_jsonb(arguments, definition->filters);
 }
@@ -187,16 +246,16 @@ cpw_webhooks_insert(const CpwDefinition *definition)
 	cpw_uuid7_generate(&id, NULL);
 	cpw_arguments_add_uuid(&arguments, &id);
 	cpw_arguments_add_text(&arguments, make_token());
-	add_definition(&arguments, definition);
+	add_definition(&arguments, definition, &id);
 	return cpw_arguments_execute(&insert_webhook, &arguments) == 1;
 }
 
 void
-cpw_webhooks_update(const CpwDefinition *definition)
+cpw_webhooks_update(const CpwDefinition *definition, const pg_uuid_t *id)
 {
 	CpwArguments arguments = {0};
 
-	add_definition(&arguments, definition);
+	add_definition(&arguments, definition, id);
 	cpw_arguments_execute(&update_webhook, &arguments);
 }
 

@@ -9,6 +9,7 @@
 
 #include "pg/definition.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 /* What the API's ListWebhookItem shows. */
 typedef struct CpwWebhookItem
@@ -22,11 +23,30 @@ typedef struct CpwWebhookItem
 	Jsonb	   *tags;			/* an array */
 } CpwWebhookItem;
 
+/* A webhook's secret as it is stored. */
+typedef struct CpwStoredSecret
+{
+	pg_uuid_t	webhook_id;
+	char	   *stored;			/* NULL: it has none */
+} CpwStoredSecret;
+
 /*
  * Locks a webhook until the transaction ends. Returns false when there is
- * none, else sets *secret, palloc'd, NULL where it has none.
+ * none, else sets *secret.
  */
-extern bool cpw_webhooks_lock(const char *name, char **secret);
+extern bool cpw_webhooks_lock(const char *name, CpwStoredSecret *secret);
+
+/* Where the secret of a webhook is stored, for cpw_secret_seal(); palloc'd. */
+extern char *cpw_webhooks_secret_place(const pg_uuid_t *id);
+
+/* The secret itself, palloc'd; NULL where there is none. Raises an error. */
+extern char *cpw_webhooks_open_secret(const CpwStoredSecret *secret);
+
+/*
+ * Seals every secret by the key that seals now, where another one does. Returns
+ * how many; raises an error where one does not open.
+ */
+extern int64 cpw_webhooks_reseal(void);
 
 extern bool cpw_webhooks_exists(const char *name);
 
@@ -43,10 +63,11 @@ extern int64 cpw_webhooks_lock_count(void);
 extern bool cpw_webhooks_insert(const CpwDefinition *definition);
 
 /*
- * Stores a new definition under a known name; the URL stays. An error that the
- * definition caused is cleared, one of a registration stays.
+ * Stores a new definition under a known name and id; the URL stays. An error
+ * that the definition caused is cleared, one of a registration stays.
  */
-extern void cpw_webhooks_update(const CpwDefinition *definition);
+extern void cpw_webhooks_update(const CpwDefinition *definition,
+								const pg_uuid_t *id);
 
 /* Deletes a webhook and its counters; false when there is none. */
 extern bool cpw_webhooks_delete(const char *name);

@@ -61,6 +61,16 @@ check_address(const CpwRequest *request, const CpwWebhook *webhook,
 }
 
 static CpwVerdict
+check_secrets(const CpwRequest *request, const CpwWebhook *webhook,
+			  const char **reason)
+{
+	(void) request;
+	*reason = webhook->unavailable;
+	return webhook->unavailable == NULL ? CPW_VERDICT_PENDING
+		: CPW_VERDICT_UNAVAILABLE;
+}
+
+static CpwVerdict
 check_length(const CpwRequest *request, const CpwWebhook *webhook,
 			 const char **reason)
 {
@@ -140,6 +150,7 @@ cpw_admission_check(const CpwRequest *request, const CpwWebhook *webhook,
 	static const Check checks[] = {
 		check_header_size,
 		check_form,
+		check_secrets,
 		check_address,
 		check_length,
 		check_media_type,

@@ -4,52 +4,12 @@
  */
 #include "postgres.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "compat.h"
 #include "net/certificate.h"
+#include "pg/file.h"
 #include "pg/settings.h"
-#include "storage/fd.h"
 #include "utils/timestamp.h"
 #include "worker/tls_files.h"
-
-/* More than any chain or key takes. */
-#define MAX_FILE_SIZE	(1024 * 1024)
-
-typedef struct Content
-{
-	char	   *bytes;
-	size_t		length;
-} Content;
-
-/* Reads a small file; false and the reason in error. */
-static bool
-read_file(const char *name, Content *file, char error[CPW_CERTIFICATE_ERROR_SIZE])
-{
-	int			fd = OpenTransientFile(name, O_RDONLY | PG_BINARY);
-	ssize_t		got;
-
-	if (fd < 0)
-	{
-		snprintf(error, CPW_CERTIFICATE_ERROR_SIZE, "%s", strerror(errno));
-		return false;
-	}
-	file->bytes = palloc(MAX_FILE_SIZE);
-	file->length = 0;
-	while ((got = read(fd, file->bytes + file->length,
-					   MAX_FILE_SIZE - file->length)) > 0)
-		file->length += (size_t) got;
-	if (got < 0)
-		snprintf(error, CPW_CERTIFICATE_ERROR_SIZE, "%s", strerror(errno));
-	else if (file->length == MAX_FILE_SIZE)
-		snprintf(error, CPW_CERTIFICATE_ERROR_SIZE, "larger than %d bytes",
-				 MAX_FILE_SIZE);
-	else if (file->length == 0)
-		snprintf(error, CPW_CERTIFICATE_ERROR_SIZE, "empty");
-	CloseTransientFile(fd);
-	return got == 0 && file->length > 0 && file->length < MAX_FILE_SIZE;
-}
 
 static void
 report(CpwShared *shared, CpwWorkerSlot *slot, const char *name,
@@ -79,30 +39,33 @@ load(CpwShared *shared, CpwWorkerSlot *slot)
 	const char *chain_name = cpw_setting_ssl_cert_file;
 	const char *key_name = cpw_setting_ssl_key_file;
 	CpwCertificate *certificate = NULL;
-	Content		chain;
-	Content		key = {NULL, 0};
+	char	   *chain = NULL;
+	char	   *key = NULL;
+	size_t		chain_length;
+	size_t		key_length;
+	const char *wrong;
 
 	if (*chain_name == '\0' || *key_name == '\0')
 		report(shared, slot, *chain_name == '\0' ? key_name : chain_name,
 			   "cp_webhook.ssl_cert_file and cp_webhook.ssl_key_file go together");
-	else if (!read_file(chain_name, &chain, error))
-		report(shared, slot, chain_name, error);
+	else if ((wrong = cpw_file_read(chain_name, &chain, &chain_length)) != NULL)
+		report(shared, slot, chain_name, wrong);
 
-	/* The server's own rule: nobody else may read the key. It tells the log. */
-	else if (!check_ssl_key_file_permissions(key_name, false))
+	/* The server's own rule: nobody else may read the key. */
+	else if (!cpw_file_is_private(key_name))
 		report(shared, slot, key_name,
 			   "it is not there, or others than its owner may read it");
-	else if (!read_file(key_name, &key, error))
-		report(shared, slot, key_name, error);
+	else if ((wrong = cpw_file_read(key_name, &key, &key_length)) != NULL)
+		report(shared, slot, key_name, wrong);
 	else
 	{
-		certificate = cpw_certificate_load(chain.bytes, chain.length,
-										   key.bytes, key.length, error);
+		certificate = cpw_certificate_load(chain, chain_length, key,
+										   key_length, error);
 		if (certificate == NULL)
 			report(shared, slot, chain_name, error);
 	}
-	if (key.bytes != NULL)
-		explicit_bzero(key.bytes, MAX_FILE_SIZE);
+	cpw_file_forget(chain);
+	cpw_file_forget(key);
 	return certificate;
 }
 

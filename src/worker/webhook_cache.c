@@ -221,6 +221,16 @@ make_webhook(const CpwRoute *route)
 	webhook->authentication = authentication_of(route->authentication);
 	if (route->version == 0)
 		webhook->broken = pstrdup("pipeline not found");
+	if (route->problem != NULL)
+	{
+		webhook->unavailable = pstrdup(route->problem);
+		ereport(LOG,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("could not open the secrets of webhook \"%s\", its deliveries get 503: %s",
+						route->name, route->problem),
+				 errhint("Correct cp_webhook.secret_key_file or its keys, and reload.")));
+		return webhook;
+	}
 	error = cpw_guard_run(compile, &compilation);
 	if (error != NULL)
 	{

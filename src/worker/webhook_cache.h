@@ -35,6 +35,9 @@ typedef struct CpwWebhook
 	const char **shown;			/* the same for a reason: without secrets */
 	bool		uses_variables;
 
+	/* Why none can be judged for now, as a reason; NULL: nothing is wrong. */
+	char	   *unavailable;
+
 	/* Why no delivery can pass, as a reason; NULL: nothing is wrong. */
 	char	   *broken;
 } CpwWebhook;

@@ -137,11 +137,13 @@ main(void)
 {
 	static void (*const tests[]) (void) = {
 		test_forwarded,
+		test_framing,
 		test_hex_base64,
 		test_headers,
 		test_json_scan,
 		test_media_type,
 		test_peers,
+		test_seal,
 		test_signature,
 		test_trigger_path,
 		test_utf8,
