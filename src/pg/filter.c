@@ -270,6 +270,13 @@ is_json_number(const char *text)
 		(int) fraction - exponent <= MAX_FRACTION_DIGITS;
 }
 
+char *
+cpw_filter_translated(const CpwFilter *filter)
+{
+	return DatumGetCString(DirectFunctionCall1(jsonpath_out,
+											   PointerGetDatum(filter->path)));
+}
+
 /* What values are compared with; its number is made when it is needed. */
 typedef struct Wanted
 {
