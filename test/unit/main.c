@@ -136,6 +136,7 @@ int
 main(void)
 {
 	static void (*const tests[]) (void) = {
+		test_diagnosis,
 		test_forwarded,
 		test_framing,
 		test_hex_base64,
