@@ -81,6 +81,9 @@ CREATE TABLE cp_webhook.webhook_counters (
   rejected bigint NOT NULL DEFAULT 0,
   pong bigint NOT NULL DEFAULT 0,
   last_triggered timestamptz,
+  last_delivery timestamptz,
+  last_reason_at timestamptz,
+  last_reason text,
   PRIMARY KEY (webhook_id, worker)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE cp_webhook.webhook_counters IS 'deliveries by outcome, a row a webhook and receiver, at most about a second late';
@@ -396,10 +399,16 @@ SELECT w.name,
        c.duplicate,
        c.rejected,
        c.pong,
-       w.configuration
+       w.configuration,
+       GREATEST(c.last_delivery, c.last_triggered, d.received_at) AS last_delivery,
+       c.last_reason_at,
+       c.last_reason
   FROM cp_webhook.webhook_definitions w
  CROSS JOIN LATERAL (
        SELECT pg_catalog.max(n.last_triggered) AS last_triggered,
+              pg_catalog.max(n.last_delivery) AS last_delivery,
+              pg_catalog.max(n.last_reason_at) AS last_reason_at,
+              (pg_catalog.array_agg(n.last_reason ORDER BY n.last_reason_at DESC NULLS LAST))[1] AS last_reason,
               COALESCE(pg_catalog.sum(n.triggered), 0)::bigint AS triggered,
               COALESCE(pg_catalog.sum(n.ignored), 0)::bigint AS ignored,
               COALESCE(pg_catalog.sum(n.duplicate), 0)::bigint AS duplicate,
@@ -416,7 +425,7 @@ SELECT w.name,
         ORDER BY l.id DESC
         LIMIT 1) d ON true;
 REVOKE ALL ON cp_webhook.webhooks FROM PUBLIC;
-COMMENT ON VIEW cp_webhook.webhooks IS 'one row a webhook, without its secret; counters are at most about a second late';
+COMMENT ON VIEW cp_webhook.webhooks IS 'one row a webhook, without its secret: its definition, the deliveries by outcome, the last one of any outcome, the last that triggered, and the last reason why one did not; but for last_triggered at most about a second late';
 
 CREATE VIEW cp_webhook.trigger_events AS
 SELECT e.id AS execution_id,

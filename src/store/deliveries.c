@@ -355,10 +355,13 @@ cpw_deliveries_insert(CpwDelivery **deliveries, int count)
 
 static CpwStatement add_counts = {
 	.sql = "INSERT INTO cp_webhook.webhook_counters AS c (worker, webhook_id,"
-	" triggered, ignored, duplicate, rejected, pong, last_triggered)"
+	" triggered, ignored, duplicate, rejected, pong, last_triggered,"
+	" last_delivery, last_reason_at, last_reason)"
 	" SELECT $1, t.* FROM (SELECT pg_catalog.unnest($2) AS webhook_id,"
 	" pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5),"
-	" pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8)) t"
+	" pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8),"
+	" pg_catalog.unnest($9), pg_catalog.unnest($10),"
+	" pg_catalog.unnest($11)) t"
 	" WHERE EXISTS (SELECT FROM cp_webhook.webhook_definitions w"
 	"               WHERE w.id = t.webhook_id)"
 	" ON CONFLICT (webhook_id, worker) DO UPDATE SET"
@@ -367,11 +370,15 @@ static CpwStatement add_counts = {
 	" duplicate = c.duplicate + excluded.duplicate,"
 	" rejected = c.rejected + excluded.rejected,"
 	" pong = c.pong + excluded.pong,"
-	" last_triggered = GREATEST(c.last_triggered, excluded.last_triggered)",
+	" last_triggered = GREATEST(c.last_triggered, excluded.last_triggered),"
+	" last_delivery = GREATEST(c.last_delivery, excluded.last_delivery),"
+	" last_reason_at = COALESCE(excluded.last_reason_at, c.last_reason_at),"
+	" last_reason = COALESCE(excluded.last_reason, c.last_reason)",
 	.expected = SPI_OK_INSERT,
-	.parameters = 8,
+	.parameters = 11,
 	.types = {INT4OID, UUIDARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
-	INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID},
+	INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
+	TIMESTAMPTZARRAYOID, TEXTARRAYOID},
 };
 
 void
@@ -379,7 +386,8 @@ cpw_deliveries_add_counts(int worker, const CpwCounts *counts, int count)
 {
 	static const ElementType *const types[] = {
 		&uuid_type, &bigint_type, &bigint_type, &bigint_type,
-		&bigint_type, &bigint_type, &time_type,
+		&bigint_type, &bigint_type, &time_type, &time_type, &time_type,
+		&text_type,
 	};
 	Column		columns[lengthof(types)];
 	Datum		values[lengthof(types) + 1];
@@ -398,6 +406,11 @@ cpw_deliveries_add_counts(int worker, const CpwCounts *counts, int count)
 		column_add(c++, Int64GetDatum(n->pong), false);
 		column_add(c++, TimestampTzGetDatum(n->last_triggered),
 				   n->last_triggered == 0);
+		column_add(c++, TimestampTzGetDatum(n->last_delivery),
+				   n->last_delivery == 0);
+		column_add(c++, TimestampTzGetDatum(n->last_reason_at),
+				   n->last_reason_at == 0);
+		column_add_text(c++, n->last_reason_at == 0 ? NULL : n->last_reason);
 	}
 	values[0] = Int32GetDatum(worker);
 	columns_arrays(columns, types, lengthof(types), values + 1);

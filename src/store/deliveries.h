@@ -67,6 +67,9 @@ extern void cpw_deliveries_insert(CpwDelivery **deliveries, int count);
  */
 extern void cpw_deliveries_make_partition(TimestampTz instant);
 
+/* Bytes of a reason that a webhook's counters keep, the NUL included. */
+#define CPW_MAX_LAST_REASON		512
+
 /* What a webhook has counted since it was last written. */
 typedef struct CpwCounts
 {
@@ -77,6 +80,9 @@ typedef struct CpwCounts
 	int64		rejected;
 	int64		pong;
 	TimestampTz last_triggered; /* 0: not since */
+	TimestampTz last_delivery;	/* of any outcome */
+	TimestampTz last_reason_at; /* of the last one with a reason; 0: none */
+	char		last_reason[CPW_MAX_LAST_REASON];
 } CpwCounts;
 
 /* Adds counts to the rows of a worker; webhooks that are gone are left out. */

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "compat.h"
+#include "mb/pg_wchar.h"
 #include "net/deadline.h"
 #include "pg/settings.h"
 #include "utils/hsearch.h"
@@ -67,11 +68,26 @@ get_dirty_entry(const pg_uuid_t *webhook_id)
 	return entry;
 }
 
+/* The last reason, cut where it is long. */
+static void
+note_reason(CpwCounts *counts, const char *reason, TimestampTz at)
+{
+	int			length = pg_mbcliplen(reason, (int) strlen(reason),
+									  CPW_MAX_LAST_REASON - 1);
+
+	memcpy(counts->last_reason, reason, length);
+	counts->last_reason[length] = '\0';
+	counts->last_reason_at = at;
+}
+
 void
 cpw_tally_add(const CpwDelivery *delivery)
 {
 	CpwCounts  *counts = &get_dirty_entry(&delivery->webhook_id)->counts;
 
+	counts->last_delivery = Max(counts->last_delivery, delivery->received_at);
+	if (delivery->reason != NULL)
+		note_reason(counts, delivery->reason, delivery->received_at);
 	switch (delivery->verdict)
 	{
 		case CPW_VERDICT_TRIGGERED:
@@ -162,5 +178,9 @@ cpw_tally_give_back(const CpwCounts *counts, int count)
 		kept->pong += counts[i].pong;
 		kept->last_triggered = Max(kept->last_triggered,
 								   counts[i].last_triggered);
+		kept->last_delivery = Max(kept->last_delivery,
+								  counts[i].last_delivery);
+		if (counts[i].last_reason_at > kept->last_reason_at)
+			note_reason(kept, counts[i].last_reason, counts[i].last_reason_at);
 	}
 }

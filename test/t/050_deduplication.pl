@@ -133,6 +133,7 @@ sub rejected
 	return value("SELECT count(*) FROM cp_webhook.deliveries WHERE webhook = '$webhook' AND outcome = 'rejected'");
 }
 
+put_webhook($node, 'never', secret => 's');
 my $noisy = put_webhook($node, 'noisy', secret => 's');
 my $quiet = put_webhook($node, 'quiet', secret => 's');
 set_settings($node, rejections_per_minute => 5);
@@ -147,6 +148,12 @@ is(post($node, $quiet, '{}')->{status}, 401, 'another webhook');
 is(rejected('quiet'), 1, 'has a minute of its own');
 ok($node->poll_query_until('postgres', "SELECT rejected = 7 AND triggered = 1 FROM cp_webhook.webhooks WHERE name = 'noisy'"),
 	'all are counted');
+like(value("SELECT last_reason FROM cp_webhook.webhooks WHERE name = 'noisy'"), qr/json/,
+	'the last reason is one that was not recorded any more');
+is(value("SELECT last_delivery > last_reason_at AND last_delivery = last_triggered FROM cp_webhook.webhooks WHERE name = 'noisy'"), 't',
+	'the last delivery is the one that triggered');
+is(value("SELECT last_delivery IS NULL AND last_reason IS NULL FROM cp_webhook.webhooks WHERE name = 'never'"), 't',
+	'a webhook without deliveries has none of them');
 set_settings($node, rejections_per_minute => 0);
 is(post($node, $quiet, '{}')->{status}, 401, 'none are recorded at 0');
 is(rejected('quiet'), 1, 'none');
