@@ -155,11 +155,11 @@ sub start_posts
 sub _post_for_ever
 {
 	my ($node, $path, $file, %options) = @_;
-	my ($count, $failed, $slowest, $done) = (0, 0, 0, 0);
+	my ($count, $failed, $slowest) = (0, 0, 0);
 	my $connection;
 
-	local $SIG{TERM} = sub { $done = 1 };
-	while (!$done)
+	# A signal would end the wait for an answer.
+	until (-e "$file.stop")
 	{
 		my $start = clock_gettime(CLOCK_MONOTONIC);
 
@@ -185,7 +185,7 @@ sub finish_posts
 {
 	my ($load) = @_;
 
-	kill TERM => $load->{pid};
+	append_to_file("$load->{file}.stop", '');
 	waitpid $load->{pid}, 0;
 	die "posts ended with $?\n" if $?;
 
