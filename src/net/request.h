@@ -13,9 +13,6 @@
 #include "base/json_scan.h"
 #include "cp_webhook.h"
 
-/* More headers than these make a request "headers too large". */
-#define CPW_MAX_HEADERS		256
-
 typedef struct CpwRequest
 {
 	/* What came; valid until the request is answered. */
