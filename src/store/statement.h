@@ -14,6 +14,7 @@
 #include "executor/spi.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
 #define CPW_STATEMENT_PARAMETERS	16
@@ -73,5 +74,9 @@ extern bool cpw_statement_get_bool(uint64 row, int column);
 extern TimestampTz cpw_statement_get_timestamp(uint64 row, int column);
 
 extern bool cpw_statement_is_null(uint64 row, int column);
+
+/* Puts all rows, whose columns are those of the descriptor, into a store. */
+extern void cpw_statement_put_rows(Tuplestorestate *store,
+								   TupleDesc descriptor);
 
 #endif							/* CPW_STATEMENT_H */
