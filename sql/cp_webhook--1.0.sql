@@ -471,6 +471,25 @@ CREATE FUNCTION cp_webhook.list_tags_for_resource(request jsonb) RETURNS jsonb
 REVOKE ALL ON FUNCTION cp_webhook.list_tags_for_resource(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.list_tags_for_resource(jsonb) IS 'lists the tags of a webhook or pipeline in the order of keys: {"resourceArn", "nextToken", "maxResults"} in, {"tags": [Tag], "nextToken"} out. Raises ValidationException (CP001), InvalidNextTokenException (CP007), InvalidArnException (CP011), ResourceNotFoundException (CP012)';
 
+CREATE FUNCTION cp_webhook.redeliver(delivery uuid) RETURNS uuid
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_redeliver';
+REVOKE ALL ON FUNCTION cp_webhook.redeliver(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.redeliver(uuid) IS 'evaluates a recorded delivery again by today''s definition of its webhook, as if it came now: signature and address are not checked, and it takes no part in deduplication; the new delivery''s id, whose redelivery_of is the old one''s. Raises ValidationException (CP001), WebhookNotFoundException (CP006), ResourceNotFoundException (CP012)';
+
+CREATE FUNCTION cp_webhook.redeliver(
+    webhook text, since timestamptz, until timestamptz DEFAULT pg_catalog.now(),
+    outcome text DEFAULT NULL,
+    OUT redelivery_of uuid, OUT delivery uuid, OUT new_outcome text,
+    OUT reason text)
+  RETURNS SETOF record
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_redeliver_range';
+REVOKE ALL ON FUNCTION cp_webhook.redeliver(text, timestamptz, timestamptz, text) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.redeliver(text, timestamptz, timestamptz, text) IS 'redelivers a webhook''s deliveries of that time (and outcome: triggered, ignored or pong) that have a payload and repeat no other, the oldest first; a row each: the old one''s id, the new one''s, its outcome and reason. Raises ValidationException (CP001), WebhookNotFoundException (CP006)';
+
 -- ---------------------------------------------------------------------------
 -- Views. Who is granted SELECT on webhooks needs EXECUTE on its functions too:
 -- a view calls them as its reader.
