@@ -8,7 +8,9 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pg/counters.h"
+#include "pg/front.h"
 #include "pg/settings.h"
+#include "worker/maintenance.h"
 #include "worker/receiver.h"
 
 CPW_MODULE_MAGIC("cp_webhook", CPW_VERSION);
@@ -24,8 +26,12 @@ _PG_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	cpw_counters_request();
+	cpw_front_request();
 
 	/* pg_upgrade's servers are not to take anything from outside. */
 	if (!IsBinaryUpgrade)
+	{
 		cpw_receiver_register();
+		cpw_maintenance_register();
+	}
 }

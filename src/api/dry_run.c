@@ -21,6 +21,27 @@
 /* The bytes between a header's name and value, and behind it. */
 #define HEADER_SEPARATORS	4
 
+/* ---- the webhook ---- */
+
+/* The key's memory is the library's: it goes with the context. */
+static void
+free_key(void *key)
+{
+	cpw_signature_key_free(key);
+}
+
+CpwWebhook *
+cpw_dry_run_compile(const CpwRoute *route)
+{
+	CpwWebhook *webhook = cpw_webhook_compile(route);
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+
+	callback->func = free_key;
+	callback->arg = webhook->key;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	return webhook;
+}
+
 /* ---- the headers ---- */
 
 static char *

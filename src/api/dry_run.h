@@ -36,6 +36,9 @@ typedef struct CpwDryRun
 	double		milliseconds;	/* what parsing and filtering took */
 } CpwDryRun;
 
+/* Compiles a webhook for as long as the current context lives. */
+extern CpwWebhook *cpw_dry_run_compile(const CpwRoute *route);
+
 /*
  * Takes the delivery that a request (its members headers, body, query and
  * sourceAddress) describes. Collects what is wrong with the address.

@@ -101,25 +101,6 @@ find_delivery(JsonbContainer *request)
 
 /* ---- the webhook ---- */
 
-/* The key's memory is the library's: it goes with the operation's context. */
-static void
-free_key(void *key)
-{
-	cpw_signature_key_free(key);
-}
-
-static CpwWebhook *
-compile(const CpwRoute *route)
-{
-	CpwWebhook *webhook = cpw_webhook_compile(route);
-	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
-
-	callback->func = free_key;
-	callback->arg = webhook->key;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
-	return webhook;
-}
-
 /* A definition that is not put, held to what put_webhook holds it to. */
 static CpwRoute *
 route_of_definition(JsonbContainer *request, const CpwRoute *known,
@@ -183,8 +164,9 @@ find_webhook(JsonbContainer *request, const CpwRecorded *recorded,
 						 "Name a webhook that list_webhooks shows; a definition alone can be tried on a body or on a deliveryId.",
 						 "webhook not found: '%s'", name);
 	if (definition == NULL)
-		return compile(*known);
-	return compile(route_of_definition(request, *known, problems));
+		return cpw_dry_run_compile(*known);
+	return cpw_dry_run_compile(route_of_definition(request, *known,
+												  problems));
 }
 
 /* ---- the answer ---- */

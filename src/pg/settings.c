@@ -41,10 +41,20 @@ int			cpw_setting_filter_timeout;
 int			cpw_setting_max_batch;
 int			cpw_setting_max_webhooks;
 int			cpw_setting_rejections_per_minute;
+int			cpw_setting_delivery_retention;
+int			cpw_setting_execution_retention;
+int			cpw_setting_deduplication_window;
 char	   *cpw_setting_partition;
 char	   *cpw_setting_region;
 char	   *cpw_setting_account_id;
 char	   *cpw_setting_role;
+int			cpw_setting_max_attempts;
+int			cpw_setting_notify;
+bool		cpw_setting_notify_pipeline_channels;
+
+/* Settings of ages are in minutes, the longest unit that the server has. */
+#define DAYS			(24 * 60)
+#define MAX_DAYS		36500
 
 typedef struct IntegerSetting
 {
@@ -109,6 +119,14 @@ static const IntegerSetting integer_settings[] = {
 		&cpw_setting_max_webhooks, 300, 1, INT_MAX, PGC_SIGHUP, 0},
 	{"cp_webhook.rejections_per_minute", "Rejected deliveries that a receiver records a minute and webhook.",
 		&cpw_setting_rejections_per_minute, 60, 0, 1000000, PGC_SIGHUP, 0},
+	{"cp_webhook.delivery_retention", "Age at which deliveries are removed, a day's partition at once; 0 or -1: never.",
+		&cpw_setting_delivery_retention, 30 * DAYS, -1, MAX_DAYS * DAYS, PGC_SIGHUP, GUC_UNIT_MIN},
+	{"cp_webhook.execution_retention", "Time after their end at which executions are removed; 0 or -1: never.",
+		&cpw_setting_execution_retention, 90 * DAYS, -1, MAX_DAYS * DAYS, PGC_SIGHUP, GUC_UNIT_MIN},
+	{"cp_webhook.deduplication_window", "Time for which a sender's delivery id is remembered; 0 or -1: for ever.",
+		&cpw_setting_deduplication_window, 3 * DAYS, -1, MAX_DAYS * DAYS, PGC_SIGHUP, GUC_UNIT_MIN},
+	{"cp_webhook.max_attempts", "Claims of an execution after which it is not retried.",
+		&cpw_setting_max_attempts, 5, 1, 1000000, PGC_SIGHUP, 0},
 };
 
 static const StringSetting string_settings[] = {
@@ -134,6 +152,13 @@ static const StringSetting string_settings[] = {
 		&cpw_setting_account_id, "000000000000", PGC_SIGHUP, check_account_id},
 	{"cp_webhook.role", "Role as which deliveries are recorded; empty: the owner of the extension's tables.",
 		&cpw_setting_role, "", PGC_SIGHUP, NULL},
+};
+
+static const struct config_enum_entry notify_values[] = {
+	{"execution", CPW_NOTIFY_EXECUTION, false},
+	{"batch", CPW_NOTIFY_BATCH, false},
+	{"off", CPW_NOTIFY_OFF, false},
+	{NULL, 0, false}
 };
 
 static bool
@@ -244,6 +269,14 @@ cpw_settings_define(void)
 								   s->value, context_now(s->context), 0,
 								   s->check, NULL, NULL);
 	}
+	DefineCustomEnumVariable("cp_webhook.notify",
+							 "What is notified when executions start.", NULL,
+							 &cpw_setting_notify, CPW_NOTIFY_EXECUTION,
+							 notify_values, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("cp_webhook.notify_pipeline_channels",
+							 "Whether a channel of the pipeline is notified as well.",
+							 NULL, &cpw_setting_notify_pipeline_channels, false,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("cp_webhook");
 }
 

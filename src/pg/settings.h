@@ -32,10 +32,24 @@ extern int cpw_setting_filter_timeout;
 extern int cpw_setting_max_batch;
 extern int cpw_setting_max_webhooks;
 extern int cpw_setting_rejections_per_minute;
+extern int cpw_setting_delivery_retention;	/* minutes; 0 or -1: for ever */
+extern int cpw_setting_execution_retention; /* the same */
+extern int cpw_setting_deduplication_window;	/* the same */
 extern char *cpw_setting_partition;
 extern char *cpw_setting_region;
 extern char *cpw_setting_account_id;
 extern char *cpw_setting_role;
+extern int cpw_setting_max_attempts;
+extern int cpw_setting_notify;	/* CpwNotify */
+extern bool cpw_setting_notify_pipeline_channels;
+
+/* What is notified when executions start. */
+typedef enum CpwNotify
+{
+	CPW_NOTIFY_EXECUTION,		/* each one */
+	CPW_NOTIFY_BATCH,			/* that some have: once a transaction */
+	CPW_NOTIFY_OFF
+} CpwNotify;
 
 /* Defines them all; called by _PG_init() once a process. */
 extern void cpw_settings_define(void);

@@ -302,17 +302,18 @@ cpw_deliveries_start_executions(CpwDelivery **deliveries, int count)
 static CpwStatement insert_deliveries = {
 	.sql = "INSERT INTO cp_webhook.deliveries (id, received_at, webhook,"
 	" provider_delivery_id, event, source_address, peer_address, outcome,"
-	" reason, http_status, headers, payload, webhook_id)"
+	" reason, http_status, headers, payload, webhook_id, redelivery_of)"
 	" SELECT pg_catalog.unnest($1), pg_catalog.unnest($2),"
 	" pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5),"
 	" pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8),"
 	" pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11),"
-	" pg_catalog.unnest($12), pg_catalog.unnest($13)",
+	" pg_catalog.unnest($12), pg_catalog.unnest($13),"
+	" pg_catalog.unnest($14)",
 	.expected = SPI_OK_INSERT,
-	.parameters = 13,
+	.parameters = 14,
 	.types = {UUIDARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 		TEXTARRAYOID, INETARRAYOID, INETARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-	INT4ARRAYOID, JSONBARRAYOID, JSONBARRAYOID, UUIDARRAYOID},
+	INT4ARRAYOID, JSONBARRAYOID, JSONBARRAYOID, UUIDARRAYOID, UUIDARRAYOID},
 };
 
 void
@@ -321,7 +322,7 @@ cpw_deliveries_insert(CpwDelivery **deliveries, int count)
 	static const ElementType *const types[] = {
 		&uuid_type, &time_type, &text_type, &text_type, &text_type,
 		&inet_type, &inet_type, &text_type, &text_type,
-		&int_type, &jsonb_type, &jsonb_type, &uuid_type,
+		&int_type, &jsonb_type, &jsonb_type, &uuid_type, &uuid_type,
 	};
 	Column		columns[lengthof(types)];
 	Datum		values[lengthof(types)];
@@ -346,6 +347,7 @@ cpw_deliveries_insert(CpwDelivery **deliveries, int count)
 		column_add_pointer(c++, d->headers);
 		column_add_pointer(c++, d->payload);
 		column_add_pointer(c++, &d->webhook_id);
+		column_add_pointer(c++, d->redelivery_of);
 	}
 	columns_arrays(columns, types, lengthof(types), values);
 	cpw_statement_execute(&insert_deliveries, values, NULL);
@@ -417,68 +419,7 @@ cpw_deliveries_add_counts(int worker, const CpwCounts *counts, int count)
 	cpw_statement_execute(&add_counts, values, NULL);
 }
 
-/* ---- partitions and health ---- */
-
-static CpwStatement lock_partitions = {
-	.sql = "SELECT pg_catalog.pg_advisory_xact_lock("
-	"pg_catalog.hashtextextended('cp_webhook.deliveries', 0))",
-	.expected = SPI_OK_SELECT,
-};
-
-static CpwStatement find_partition = {
-	.sql = "SELECT c.oid FROM pg_catalog.pg_class c"
-	" JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid"
-	" WHERE c.relname = $1::pg_catalog.name AND c.relnamespace ="
-	" 'cp_webhook'::pg_catalog.regnamespace AND i.inhparent ="
-	" 'cp_webhook.deliveries'::pg_catalog.regclass",
-	.expected = SPI_OK_SELECT,
-	.parameters = 1,
-	.types = {TEXTOID},
-};
-
-void
-cpw_deliveries_make_partition(TimestampTz instant)
-{
-	TimestampTz day = instant - instant % USECS_PER_DAY;
-	char	   *name;
-	Datum		values[1];
-	struct pg_tm tm;
-	fsec_t		fsec;
-	pg_uuid_t	from;
-	pg_uuid_t	to;
-
-	/* Days of UTC, so that a bound does not depend on a setting. */
-	if (instant < 0 && instant % USECS_PER_DAY != 0)
-		day -= USECS_PER_DAY;
-	if (timestamp2tm(day, NULL, &tm, &fsec, NULL, NULL) != 0)
-		elog(ERROR, "timestamp out of range");
-	name = psprintf("deliveries_%04d%02d%02d", tm.tm_year, tm.tm_mon,
-					tm.tm_mday);
-	cpw_statement_execute(&lock_partitions, NULL, NULL);
-	values[0] = CStringGetTextDatum(name);
-	if (cpw_statement_execute(&find_partition, values, NULL) > 0)
-		return;
-	cpw_uuid7_lower_bound(day, &from);
-	cpw_uuid7_lower_bound(day + USECS_PER_DAY, &to);
-
-	/*
-	 * Made beside the table and attached: that takes no lock which an insert
-	 * waits for. Indexes are of the partition alone (see the install script).
-	 */
-	cpw_statement_run_utility(psprintf("CREATE TABLE cp_webhook.%s (LIKE"
-									   " cp_webhook.deliveries INCLUDING STORAGE"
-									   " INCLUDING COMPRESSION)", name));
-	cpw_statement_run_utility(psprintf("CREATE UNIQUE INDEX %s_id ON"
-									   " cp_webhook.%s (id)", name, name));
-	cpw_statement_run_utility(psprintf("CREATE INDEX %s_webhook ON"
-									   " cp_webhook.%s (webhook_id, outcome, id)",
-									   name, name));
-	cpw_statement_run_utility(psprintf("ALTER TABLE cp_webhook.deliveries"
-									   " ATTACH PARTITION cp_webhook.%s"
-									   " FOR VALUES FROM ('%s') TO ('%s')",
-									   name, cpw_uuid7_text(&from),
-									   cpw_uuid7_text(&to)));
-}
+/* ---- health ---- */
 
 static CpwStatement check_writable = {
 	.sql = "SELECT pg_catalog.pg_current_xact_id()",

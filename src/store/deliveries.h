@@ -31,6 +31,7 @@ typedef struct CpwDelivery
 	const char *reason;			/* NULL: none */
 	Jsonb	   *headers;
 	Jsonb	   *payload;		/* NULL: not kept */
+	const pg_uuid_t *redelivery_of; /* NULL: it came from outside */
 
 	/* TRIGGERED: the execution to start. DUPLICATE: the first one's id. */
 	pg_uuid_t	execution;
@@ -60,12 +61,6 @@ extern void cpw_deliveries_start_executions(CpwDelivery **deliveries,
 
 /* Stores the rows of the deliveries. */
 extern void cpw_deliveries_insert(CpwDelivery **deliveries, int count);
-
-/*
- * Makes the partition of deliveries for the day (UTC) of an instant, if it is
- * not there. Its own transaction, please: it takes locks.
- */
-extern void cpw_deliveries_make_partition(TimestampTz instant);
 
 /* Bytes of a reason that a webhook's counters keep, the NUL included. */
 #define CPW_MAX_LAST_REASON		512

@@ -1,6 +1,6 @@
 /*
  * recorded.h
- *		Deliveries that are recorded, read again: for dry runs.
+ *		Deliveries that are recorded, read again: for dry runs and redeliveries.
  */
 #ifndef CPW_RECORDED_H
 #define CPW_RECORDED_H
@@ -22,6 +22,9 @@ typedef struct CpwRecorded
 	char	   *source_address; /* NULL: unknown */
 	Jsonb	   *headers;
 	Jsonb	   *payload;		/* NULL: none is kept */
+	char	   *event;			/* NULL: none came */
+	char	   *provider_delivery_id;	/* NULL: none came */
+	char	   *peer_address;	/* NULL: unknown */
 } CpwRecorded;
 
 /* Reads a delivery into the current context; false when there is none. */
@@ -42,6 +45,22 @@ typedef struct CpwRecordedWalk
 extern void cpw_recorded_begin(CpwRecordedWalk *walk,
 							   const pg_uuid_t *webhook_id,
 							   TimestampTz since);
+
+/* Which deliveries of a webhook are to be redelivered. */
+typedef struct CpwRecordedRange
+{
+	const pg_uuid_t *webhook_id;
+	TimestampTz since;
+	TimestampTz until;			/* exclusive */
+	const char *outcome;		/* NULL: any */
+} CpwRecordedRange;
+
+/*
+ * The same walk, from the oldest on, of those that have a payload and repeat
+ * no other delivery.
+ */
+extern void cpw_recorded_begin_range(CpwRecordedWalk *walk,
+									 const CpwRecordedRange *range);
 
 /* The next id; false at the end, where the walk is closed. */
 extern bool cpw_recorded_next(CpwRecordedWalk *walk, pg_uuid_t *id);

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "compat.h"
 #include "store/statement.h"
 #include "utils/builtins.h"
@@ -159,6 +160,12 @@ cpw_statement_get_uuid(uint64 row, int column)
 	return *DatumGetUUIDP(get_value(row, column));
 }
 
+Oid
+cpw_statement_get_oid(uint64 row, int column)
+{
+	return DatumGetObjectId(get_value(row, column));
+}
+
 int32
 cpw_statement_get_int(uint64 row, int column)
 {
@@ -184,4 +191,21 @@ cpw_statement_get_timestamp(uint64 row, int column)
 	Datum		value = get_datum(row, column, &is_null);
 
 	return is_null ? 0 : DatumGetTimestampTz(value);
+}
+
+void
+cpw_statement_put_rows(Tuplestorestate *store, TupleDesc descriptor)
+{
+	Datum	   *values = palloc(sizeof(Datum) * descriptor->natts);
+	bool	   *nulls = palloc(sizeof(bool) * descriptor->natts);
+
+	if (SPI_tuptable->tupdesc->natts != descriptor->natts)
+		elog(ERROR, "%d columns, not %d", SPI_tuptable->tupdesc->natts,
+			 descriptor->natts);
+	for (uint64 row = 0; row < SPI_tuptable->numvals; row++)
+	{
+		heap_deform_tuple(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+						  values, nulls);
+		tuplestore_putvalues(store, descriptor, values, nulls);
+	}
 }

@@ -14,6 +14,7 @@
 #include "executor/spi.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
 #define CPW_STATEMENT_PARAMETERS	16
@@ -64,6 +65,7 @@ extern char *cpw_statement_get_text(uint64 row, int column,
 extern Jsonb *cpw_statement_get_jsonb(uint64 row, int column,
 									  MemoryContext context);
 extern pg_uuid_t cpw_statement_get_uuid(uint64 row, int column);
+extern Oid cpw_statement_get_oid(uint64 row, int column);
 extern int32 cpw_statement_get_int(uint64 row, int column);
 extern int64 cpw_statement_get_bigint(uint64 row, int column);
 extern bool cpw_statement_get_bool(uint64 row, int column);
@@ -72,5 +74,9 @@ extern bool cpw_statement_get_bool(uint64 row, int column);
 extern TimestampTz cpw_statement_get_timestamp(uint64 row, int column);
 
 extern bool cpw_statement_is_null(uint64 row, int column);
+
+/* Puts all rows, whose columns are those of the descriptor, into a store. */
+extern void cpw_statement_put_rows(Tuplestorestate *store,
+								   TupleDesc descriptor);
 
 #endif							/* CPW_STATEMENT_H */

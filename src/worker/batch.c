@@ -4,23 +4,19 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "commands/async.h"
 #include "compat.h"
 #include "miscadmin.h"
 #include "net/deadline.h"
+#include "pg/notification.h"
 #include "pg/settings.h"
 #include "pg/uuid7.h"
-#include "utils/datetime.h"
+#include "store/partitions.h"
 #include "utils/fmgrprotos.h"
-#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "worker/batch.h"
 #include "worker/tally.h"
 #include "worker/transaction.h"
-
-#define CHANNEL				"cp_webhook"
 
 /* All repeating of one batch together. */
 #define REPEAT_LIMIT_MS		1000
@@ -65,32 +61,15 @@ static int64 known_day = PG_INT64_MIN;
 
 /* ---- what goes into the transaction ---- */
 
-/* {"pipelineExecutionId", "pipelineName", ...}: well below 8,000 bytes. */
-static char *
-notification(const CpwDelivery *delivery)
+static void
+notify(const CpwDelivery *delivery)
 {
-	StringInfoData json;
-	char		received_at[MAXDATELEN + 1];
+	CpwNotification notification = {
+		&delivery->execution, delivery->pipeline, delivery->webhook,
+		delivery->event, &delivery->id, delivery->received_at
+	};
 
-	initStringInfo(&json);
-	appendStringInfo(&json, "{\"pipelineExecutionId\":\"%s\",\"pipelineName\":",
-					 cpw_uuid7_text(&delivery->execution));
-	escape_json(&json, delivery->pipeline);
-	appendStringInfoString(&json, ",\"webhook\":");
-	escape_json(&json, delivery->webhook);
-	appendStringInfoString(&json, ",\"event\":");
-	if (delivery->event != NULL)
-		escape_json(&json, delivery->event);
-	else
-		appendStringInfoString(&json, "null");
-	appendStringInfo(&json, ",\"deliveryId\":\"%s\",\"receivedAt\":",
-					 cpw_uuid7_text(&delivery->id));
-	JsonEncodeDateTime(received_at,
-					   TimestampTzGetDatum(delivery->received_at),
-					   TIMESTAMPTZOID, NULL);
-	escape_json(&json, received_at);
-	appendStringInfoChar(&json, '}');
-	return json.data;
+	cpw_notification_send(&notification);
 }
 
 /* Finds the webhooks; false when the extension is not one of this library. */
@@ -220,7 +199,7 @@ fill(CpwItem **items, int count)
 		return;
 	for (int i = 0; i < n; i++)
 		if (deliveries[i]->verdict == CPW_VERDICT_TRIGGERED)
-			Async_Notify(CHANNEL, notification(deliveries[i]));
+			notify(deliveries[i]);
 }
 
 /* ---- attempts ---- */
@@ -303,9 +282,10 @@ ensure_partition(TimestampTz instant)
 	if (day == known_day)
 		return;
 	if (cpw_transaction_begin("making a partition of deliveries",
-							  cpw_setting_batch_timeout) == CPW_READY)
+							  cpw_setting_batch_timeout,
+							  CPW_AS_OWNER) == CPW_READY)
 	{
-		cpw_deliveries_make_partition(instant);
+		(void) cpw_partitions_make(instant);
 		(void) cpw_transaction_commit();
 		known_day = day;
 	}
@@ -325,7 +305,8 @@ attempt(CpwItem **items, int count)
 		ensure_partition(items[0]->delivery.received_at);
 		ensure_partition(items[count - 1]->delivery.received_at);
 		if (cpw_transaction_begin("recording deliveries",
-								  cpw_setting_batch_timeout) == CPW_READY)
+								  cpw_setting_batch_timeout,
+								  CPW_AS_RECORDER) == CPW_READY)
 		{
 			phase = PHASE_WRITE;
 			fill(items, count);
@@ -419,31 +400,18 @@ cpw_batch_record(CpwItem **items, int count)
 static bool
 run(const char *activity, int timeout, void (*work) (void *arg), void *arg)
 {
-	MemoryContext context = CurrentMemoryContext;
-	volatile bool done = false;
+	bool		done;
+	ErrorData  *error = cpw_transaction_run(activity, timeout,
+											CPW_AS_RECORDER, work, arg, &done);
 
-	PG_TRY();
+	if (error != NULL)
 	{
-		bool		ready = cpw_transaction_begin(activity, timeout) == CPW_READY;
-
-		if (ready)
-			work(arg);
-		done = cpw_transaction_commit() && ready;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		cpw_transaction_abort();
 		cpw_webhook_cache_drop();
 		ereport(LOG,
 				(errcode(error->sqlerrcode),
 				 errmsg("failed while %s: %s", activity, error->message)));
 		cpw_counters_note_error(slot, error->message);
 	}
-	PG_END_TRY();
 	return done;
 }
 
