@@ -140,6 +140,12 @@ cpw_declaration_find_action(Jsonb *declaration, const char *name,
 	return action != NULL;
 }
 
+JsonbContainer *
+cpw_declaration_action(Jsonb *declaration, const char *name)
+{
+	return find_action(&declaration->root, name, true);
+}
+
 char *
 cpw_declaration_execution_mode(JsonbContainer *declaration)
 {
@@ -200,9 +206,8 @@ is_mask(const JsonbValue *value)
 		memcmp(value->val.string.val, CPW_MASK, strlen(CPW_MASK)) == 0;
 }
 
-/* Where an action's secret is stored, for cpw_secret_seal(). */
-static char *
-place_of(const char *pipeline, const char *action, const char *key)
+char *
+cpw_declaration_secret_place(const char *pipeline, const char *action, const char *key)
 {
 	return psprintf("pipeline/%s/%s/%s", pipeline, action ? action : "", key);
 }
@@ -210,7 +215,7 @@ place_of(const char *pipeline, const char *action, const char *key)
 static void
 copy_secret(Copy *copy, const char *key, JsonbValue *value)
 {
-	char	   *place = place_of(copy->pipeline,
+	char	   *place = cpw_declaration_secret_place(copy->pipeline,
 								 cpw_json_get_text(copy->action, "name"), key);
 	char	   *text = cpw_json_string(value);
 
@@ -388,7 +393,7 @@ cpw_declaration_open_configuration(Jsonb *configuration, const char *pipeline,
 		}
 		cpw_json_add_text(&writer, name,
 						  cpw_secret_try_open(cpw_json_string(&value),
-											  place_of(pipeline, action, name),
+											  cpw_declaration_secret_place(pipeline, action, name),
 											  problem));
 		if (*problem != NULL)
 			return NULL;

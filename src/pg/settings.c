@@ -10,6 +10,7 @@
 
 #include <limits.h>
 
+#include "base/provider.h"
 #include "miscadmin.h"
 #include "pg/address.h"
 #include "pg/settings.h"
@@ -49,6 +50,12 @@ char	   *cpw_setting_region;
 char	   *cpw_setting_account_id;
 char	   *cpw_setting_role;
 int			cpw_setting_max_attempts;
+char	   *cpw_setting_github_api_url;
+char	   *cpw_setting_registration_hosts;
+bool		cpw_setting_registration_allow_http;
+char	   *cpw_setting_registration_proxy;
+char	   *cpw_setting_registration_ca_file;
+int			cpw_setting_registration_timeout;
 int			cpw_setting_notify;
 bool		cpw_setting_notify_pipeline_channels;
 
@@ -80,6 +87,7 @@ typedef struct StringSetting
 
 static bool check_list(char **newval, void **extra, GucSource source);
 static bool check_url(char **newval, void **extra, GucSource source);
+static bool check_api_url(char **newval, void **extra, GucSource source);
 static bool check_url_part(char **newval, void **extra, GucSource source);
 static bool check_account_id(char **newval, void **extra, GucSource source);
 static bool check_ranges(char **newval, void **extra, GucSource source);
@@ -127,6 +135,8 @@ static const IntegerSetting integer_settings[] = {
 		&cpw_setting_deduplication_window, 3 * DAYS, -1, MAX_DAYS * DAYS, PGC_SIGHUP, GUC_UNIT_MIN},
 	{"cp_webhook.max_attempts", "Claims of an execution after which it is not retried.",
 		&cpw_setting_max_attempts, 5, 1, 1000000, PGC_SIGHUP, 0},
+	{"cp_webhook.registration_timeout", "Time for one request to a third party.",
+		&cpw_setting_registration_timeout, 30000, 100, 600000, PGC_SIGHUP, GUC_UNIT_MS},
 };
 
 static const StringSetting string_settings[] = {
@@ -152,6 +162,14 @@ static const StringSetting string_settings[] = {
 		&cpw_setting_account_id, "000000000000", PGC_SIGHUP, check_account_id},
 	{"cp_webhook.role", "Role as which deliveries are recorded; empty: the owner of the extension's tables.",
 		&cpw_setting_role, "", PGC_SIGHUP, NULL},
+	{"cp_webhook.github_api_url", "Where GitHub's API is, for actions that do not say.",
+		&cpw_setting_github_api_url, "https://api.github.com", PGC_SIGHUP, check_api_url},
+	{"cp_webhook.registration_hosts", "Hosts with which webhooks may be registered; empty: any.",
+		&cpw_setting_registration_hosts, "", PGC_SIGHUP, check_list},
+	{"cp_webhook.registration_proxy", "URL of the proxy for requests to third parties; empty: none.",
+		&cpw_setting_registration_proxy, "", PGC_SIGHUP, check_url},
+	{"cp_webhook.registration_ca_file", "File with the authorities (PEM) that third parties' certificates are verified by; empty: the system's.",
+		&cpw_setting_registration_ca_file, "", PGC_SIGHUP, NULL},
 };
 
 static const struct config_enum_entry notify_values[] = {
@@ -196,6 +214,19 @@ check_url(char **newval, void **extra, GucSource source)
 		return false;
 	}
 	return true;
+}
+
+static bool
+check_api_url(char **newval, void **extra, GucSource source)
+{
+	CpwApiUrl	parts;
+
+	(void) extra;
+	(void) source;
+	if (cpw_provider_parse_url(*newval, &parts))
+		return true;
+	GUC_check_errdetail("The value must be http:// or https://, a host, a port or none, and a path or none.");
+	return false;
 }
 
 /* The parts of an ARN hold no colon and nothing odd. */
@@ -276,6 +307,10 @@ cpw_settings_define(void)
 	DefineCustomBoolVariable("cp_webhook.notify_pipeline_channels",
 							 "Whether a channel of the pipeline is notified as well.",
 							 NULL, &cpw_setting_notify_pipeline_channels, false,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("cp_webhook.registration_allow_http",
+							 "Whether webhooks are registered over http with other hosts than this one.",
+							 NULL, &cpw_setting_registration_allow_http, false,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("cp_webhook");
 }
