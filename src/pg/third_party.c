@@ -10,7 +10,6 @@
 #include "common/sha2.h"
 #include "compat.h"
 #include "mb/pg_wchar.h"
-#include "nodes/pg_list.h"
 #include "pg/declaration.h"
 #include "pg/errors.h"
 #include "pg/filter.h"

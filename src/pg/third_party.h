@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "base/provider.h"
+#include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 
 typedef struct CpwThirdParty

@@ -143,7 +143,7 @@ static CpwStatement take_due = {
 	" RETURNING r.id, r.webhook_id, r.webhook, r.url_token,"
 	" r.wanted = 'registered', r.revision, r.provider, r.api_url,"
 	" r.repository, r.access_token, r.hook_id, r.fingerprint, r.creating_at,"
-	" r.attempts",
+	" r.attempts, r.is_current",
 	.expected = SPI_OK_UPDATE_RETURNING,
 	.parameters = 3,
 	.types = {INT4OID, INT4OID, INT8OID},
@@ -419,6 +419,7 @@ read_row(uint64 row, CpwRegistration *registration)
 	registration->fingerprint = cpw_statement_get_text(row, 12, context);
 	registration->creating_at = cpw_statement_get_timestamp(row, 13);
 	registration->attempts = cpw_statement_get_int(row, 14);
+	registration->is_current = cpw_statement_get_bool(row, 15);
 	registration->access_token =
 		cpw_secret_try_open(registration->access_token,
 							place_of(&registration->id, "token"),

@@ -57,6 +57,7 @@ typedef struct CpwRegistration
 	pg_uuid_t	webhook_id;
 	char	   *webhook;
 	char	   *url_token;
+	bool		is_current;
 	bool		is_wanted;
 	int			revision;
 	char	   *provider;
