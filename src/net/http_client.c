@@ -26,7 +26,6 @@ _Static_assert(LIBCURL_VERSION_NUM >= 0x074a00, "libcurl 7.74 or newer is needed
 #define MAX_EVENTS			32
 #define MAX_REDIRECTS		3
 #define MAX_HEADERS_SIZE	(32 * 1024)
-#define MAX_IDLE			8	/* connections that are kept */
 
 typedef struct Bytes
 {
@@ -195,7 +194,6 @@ cpw_http_client_create(void)
 	curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
 	curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-	curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long) MAX_IDLE);
 	return client;
 }
 
@@ -234,6 +232,13 @@ set_bounds(CURL *handle, const CpwHttpRequest *request)
 	curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
+
+	/*
+	 * On a connection that is used again libcurl repeats by itself what got no
+	 * answer, also a POST that has been heard.
+	 */
+	curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);
+	curl_easy_setopt(handle, CURLOPT_FORBID_REUSE, 1L);
 	curl_easy_setopt(handle, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
 	curl_easy_setopt(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 1L);

@@ -115,14 +115,15 @@ static CpwStatement reset_working = {
 	.expected = SPI_OK_UPDATE,
 };
 
+#define IS_THERE \
+	"EXISTS (SELECT FROM cp_webhook.webhook_definitions w" \
+	" WHERE w.id = r.webhook_id)"
+
 static CpwStatement renew = {
-	.sql = "UPDATE " TABLE " r SET wanted = CASE WHEN w.id IS NULL"
-	" THEN 'deregistered' ELSE 'registered' END," WISH
-	" FROM " TABLE " s LEFT JOIN cp_webhook.webhook_definitions w"
-	" ON w.id = s.webhook_id"
-	" WHERE s.id = r.id AND r.wanted = 'registered'"
-	" AND r.system_identifier = $2"
-	" AND (w.id IS NULL OR (r.state = 'registered' AND r.public_url <> $1))",
+	.sql = "UPDATE " TABLE " r SET wanted = CASE WHEN " IS_THERE
+	" THEN 'registered' ELSE 'deregistered' END," WISH
+	" WHERE r.wanted = 'registered' AND r.system_identifier = $2"
+	" AND ((r.state = 'registered' AND r.public_url <> $1) OR NOT " IS_THERE ")",
 	.expected = SPI_OK_UPDATE,
 	.parameters = 2,
 	.types = {TEXTOID, INT8OID},

@@ -326,11 +326,13 @@ sub deliver
 	my $hook = $data->{hook};
 	my ($host, $port, $path) = $hook->{url} =~ m{^http://([^:/]+):(\d+)(/.*)$}
 	  or return { status => 0, body => 'odd URL' };
-	my $signature = Digest::SHA::hmac_sha256_hex($data->{body}, $hook->{secret} // '');
+	my $secret = $hook->{secret} // '';
+	utf8::encode($secret);
+	my $signature = Digest::SHA::hmac_sha256_hex($data->{body}, $secret);
 	my %headers = (
 		GitHub => "X-GitHub-Event: $data->{event}\r\nX-Hub-Signature-256: sha256=$signature\r\n",
 		Gitea => "X-Gitea-Event: $data->{event}\r\nX-Gitea-Signature: $signature\r\nX-Hub-Signature-256: sha256=$signature\r\n",
-		GitLab => "X-Gitlab-Event: $data->{event}\r\nX-Gitlab-Token: " . ($hook->{secret} // '') . "\r\n",
+		GitLab => "X-Gitlab-Event: $data->{event}\r\nX-Gitlab-Token: $secret\r\n",
 		Bitbucket => "X-Event-Key: $data->{event}\r\nX-Hub-Signature: sha256=$signature\r\n");
 	my $socket = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port, Timeout => 10)
 	  or return { status => 0, body => 'refused' };
@@ -368,7 +370,7 @@ sub handle
 	if ($request->{path} =~ m{^/_(\w+)$})
 	{
 		$self->answer($connection, 200, {}, $json->encode($self->control($1, $request->{json})));
-		return;
+		return $self->drop($connection);
 	}
 	push @{ $self->{requests} }, $request;
 	my $fault = $self->find_fault($request) || { do => '' };
