@@ -133,6 +133,6 @@ cp_webhook_deregister_webhook_with_third_party(PG_FUNCTION_ARGS)
 
 	if (!cpw_webhooks_lock(name, &secret))
 		raise_not_found(name);
-	(void) cpw_registrations_deregister(&secret.webhook_id);
+	(void) cpw_registrations_deregister(&secret.webhook_id, false);
 	return cpw_operation_end_empty();
 }

@@ -180,7 +180,7 @@ cp_webhook_delete_webhook(PG_FUNCTION_ARGS)
 	if (cpw_webhooks_delete(resource.name, &id))
 	{
 		cpw_tags_remove(&resource, NULL);
-		(void) cpw_registrations_deregister(&id);
+		(void) cpw_registrations_deregister(&id, true);
 	}
 	return cpw_operation_end_empty();
 }

@@ -87,12 +87,13 @@ static CpwStatement forget_foreign = {
 };
 
 static CpwStatement wish_removal = {
-	.sql = "UPDATE " TABLE " SET wanted = 'deregistered'," WISH
+	.sql = "UPDATE " TABLE " SET wanted = 'deregistered',"
+	" is_current = is_current AND NOT $2," WISH
 	" WHERE webhook_id = $1"
-	" AND (wanted = 'registered' OR state <> 'deregistered')",
+	" AND (wanted = 'registered' OR state <> 'deregistered' OR $2)",
 	.expected = SPI_OK_UPDATE,
-	.parameters = 1,
-	.types = {UUIDOID},
+	.parameters = 2,
+	.types = {UUIDOID, BOOLOID},
 };
 
 static CpwStatement lock_sealed = {
@@ -326,14 +327,17 @@ cpw_registrations_register(const pg_uuid_t *webhook_id, const char *webhook,
 }
 
 bool
-cpw_registrations_deregister(const pg_uuid_t *webhook_id)
+cpw_registrations_deregister(const pg_uuid_t *webhook_id, bool is_deleted)
 {
 	CpwArguments arguments = {0};
 
 	cpw_arguments_add_uuid(&arguments, webhook_id);
 	cpw_arguments_add_bigint(&arguments, this_cluster());
 	cpw_arguments_execute(&forget_foreign, &arguments);
-	if (execute_uuid(&wish_removal, webhook_id) == 0)
+	arguments.count = 0;
+	cpw_arguments_add_uuid(&arguments, webhook_id);
+	cpw_arguments_add_bool(&arguments, is_deleted);
+	if (cpw_arguments_execute(&wish_removal, &arguments) == 0)
 		return false;
 	cpw_counters_wake_at_commit();
 	return true;

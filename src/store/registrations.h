@@ -39,8 +39,12 @@ extern void cpw_registrations_register(const pg_uuid_t *webhook_id,
 									   const CpwThirdParty *party,
 									   CpwRegistrationWish wish);
 
-/* Wishes it to be registered nowhere; false when it is nowhere. */
-extern bool cpw_registrations_deregister(const pg_uuid_t *webhook_id);
+/*
+ * Wishes it to be registered nowhere, or has been deleted; false when it is
+ * nowhere.
+ */
+extern bool cpw_registrations_deregister(const pg_uuid_t *webhook_id,
+										 bool is_deleted);
 
 /*
  * Seals tokens and fingerprints by the key that seals now, where another one

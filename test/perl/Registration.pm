@@ -86,7 +86,7 @@ sub deregister
 
 =head2 registration_of(node, webhook)
 
-The current row of the view registrations, a hash; undef without one.
+The newest row of the view registrations, a hash; undef without one.
 
 =head2 wait_for_registration(node, webhook, state, more)
 
@@ -99,7 +99,7 @@ sub registration_of
 {
 	my ($node, $webhook) = @_;
 	my $row = $node->safe_psql('postgres',
-		"SELECT to_jsonb(r) FROM cp_webhook.registrations r WHERE webhook = '$webhook' ORDER BY is_current DESC LIMIT 1");
+		"SELECT to_jsonb(r) FROM cp_webhook.registrations r WHERE webhook = '$webhook' ORDER BY created_at DESC LIMIT 1");
 
 	return $row eq '' ? undef : json_of($row);
 }
@@ -114,7 +114,7 @@ sub wait_for_registration
 		poll("$webhook is $state", sub {
 			return 1 if $node->safe_psql('postgres', $state eq 'gone'
 				? "SELECT count(*) = 0 FROM cp_webhook.registrations WHERE webhook = '$webhook'"
-				: "SELECT count(*) > 0 FROM cp_webhook.registrations WHERE webhook = '$webhook' AND state = '$state' AND ($more)") eq 't';
+				: "SELECT state = '$state' AND ($more) FROM cp_webhook.registrations WHERE webhook = '$webhook' ORDER BY created_at DESC LIMIT 1") eq 't';
 			return 0;
 		}, 0.05);
 		1;
