@@ -60,7 +60,7 @@ my %prefix = (
 	Forgejo => '/forgejo/api/v1',
 	Bitbucket => '/2.0');
 
-my @started;
+our @started;
 
 # ---- the test's side ----
 
@@ -271,9 +271,10 @@ sub read_connection
 		my $body = substr $connection->{buffer}, length($head) + 4, $length;
 		substr $connection->{buffer}, 0, length($head) + 4 + $length, '';
 		my ($method, $target) = split / /, $line;
+		my $proxied = $target =~ s{^http://([^/]+)/}{/} ? $1 : undef;
 		my ($path, $query) = split /\?/, $target, 2;
 
-		$self->handle($connection, { method => $method, path => $path, query => $query // '',
+		$self->handle($connection, { method => $method, path => $path, query => $query // '', proxied => $proxied,
 			headers => \%headers, body => $body, json => scalar eval { $json->decode($body) },
 			time => time });
 		last unless $self->{connections}{ $connection->{fd} };
