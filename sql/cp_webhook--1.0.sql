@@ -244,11 +244,26 @@ COMMENT ON COLUMN cp_webhook.third_party_registrations.fingerprint IS 'a hash of
 COMMENT ON COLUMN cp_webhook.third_party_registrations.creating_at IS 'when a hook was made whose making may not have been answered: until it is settled the third party is looked through';
 COMMENT ON COLUMN cp_webhook.third_party_registrations.next_try_at IS 'when it is worked on next; NULL: nothing is to be done';
 COMMENT ON COLUMN cp_webhook.third_party_registrations.system_identifier IS 'the cluster that asked for it: a restored copy leaves the hooks of its original alone';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.id IS 'names the place of its secrets: registration/<id>/token';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.webhook_id IS 'the internal id of the webhook, which may be gone';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.webhook IS 'its name';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.is_current IS 'whether its webhook is, or was last, to be registered here; false: the hook is to go';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.provider IS 'GitHub, GitHubEnterprise, GitLab, Gitea, Forgejo or Bitbucket';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.api_url IS 'where its API is';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.repository IS 'Owner/Repo, or the path of a project';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.hook_id IS 'the providers id of the hook; NULL: none is known';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.attempts IS 'failures since it was wished';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.error_code IS 'the status of the answer, or a name for why there was none; NULL: the last attempt was fine';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.last_error IS 'the same in words';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.created_at IS 'when it was first wished';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.updated_at IS 'when it was wished, or worked on, last';
 
 CREATE UNIQUE INDEX third_party_registrations_current
   ON cp_webhook.third_party_registrations (webhook_id) WHERE is_current;
 CREATE INDEX third_party_registrations_due
   ON cp_webhook.third_party_registrations (next_try_at) WHERE next_try_at IS NOT NULL;
+COMMENT ON INDEX cp_webhook.third_party_registrations_current IS 'a webhook is registered at one place';
+COMMENT ON INDEX cp_webhook.third_party_registrations_due IS 'what the maintenance worker looks for';
 
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.pipeline_definitions', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.pipeline_versions', '');
@@ -686,6 +701,21 @@ SELECT r.webhook,
  CROSS JOIN pg_catalog.pg_control_system() s;
 REVOKE ALL ON cp_webhook.registrations FROM PUBLIC;
 COMMENT ON VIEW cp_webhook.registrations IS 'one row a webhook and place where it is registered, or is to be, or no longer: its state (pending, working, registered, deregistered, failed; foreign: of the cluster that this one is a copy of), the provider''s id of the hook, failed attempts, the next try, the last error; no token';
+COMMENT ON COLUMN cp_webhook.registrations.webhook IS 'the name of the webhook';
+COMMENT ON COLUMN cp_webhook.registrations.provider IS 'GitHub, GitHubEnterprise, GitLab, Gitea, Forgejo or Bitbucket';
+COMMENT ON COLUMN cp_webhook.registrations.repository IS 'Owner/Repo, or the path of a project';
+COMMENT ON COLUMN cp_webhook.registrations.api_url IS 'where its API is';
+COMMENT ON COLUMN cp_webhook.registrations.wanted IS 'registered or deregistered';
+COMMENT ON COLUMN cp_webhook.registrations.state IS 'pending, working, registered, deregistered, failed; foreign: this is a copy of the cluster that asked for it';
+COMMENT ON COLUMN cp_webhook.registrations.hook_id IS 'the providers id of the hook; NULL: none is known';
+COMMENT ON COLUMN cp_webhook.registrations.attempts IS 'failures since it was wished';
+COMMENT ON COLUMN cp_webhook.registrations.next_try_at IS 'when it is worked on next; NULL: nothing is to be done';
+COMMENT ON COLUMN cp_webhook.registrations.error_code IS 'the status of the answer, or a name for why there was none; NULL: the last attempt was fine';
+COMMENT ON COLUMN cp_webhook.registrations.last_error IS 'the same in words';
+COMMENT ON COLUMN cp_webhook.registrations.public_url IS 'what the hooks URL begins with at the third party';
+COMMENT ON COLUMN cp_webhook.registrations.is_current IS 'whether its webhook is, or was last, to be registered here; false: the hook is to go';
+COMMENT ON COLUMN cp_webhook.registrations.created_at IS 'when it was first wished';
+COMMENT ON COLUMN cp_webhook.registrations.updated_at IS 'when it was wished, or worked on, last';
 
 -- ---------------------------------------------------------------------------
 -- Who creates the extension should learn at once why nothing listens.

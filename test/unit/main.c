@@ -144,6 +144,7 @@ main(void)
 		test_json_scan,
 		test_media_type,
 		test_peers,
+		test_provider,
 		test_seal,
 		test_signature,
 		test_trigger_path,
