@@ -627,12 +627,57 @@ CREATE FUNCTION cp_webhook.stats(
     OUT batch_ms double precision, OUT connections bigint,
     OUT buffered_bytes bigint, OUT last_error text,
     OUT last_error_at timestamptz, OUT refused_connections bigint,
-    OUT certificate_expires_at timestamptz, OUT certificate_days integer)
+    OUT certificate_expires_at timestamptz, OUT certificate_days integer,
+    OUT answers jsonb, OUT commit_ms double precision,
+    OUT batch_sizes bigint[], OUT batch_times bigint[],
+    OUT commit_times bigint[])
   RETURNS SETOF record
   LANGUAGE c VOLATILE STRICT PARALLEL SAFE
   AS 'MODULE_PATHNAME', 'cp_webhook_stats';
 REVOKE ALL ON FUNCTION cp_webhook.stats() FROM PUBLIC;
-COMMENT ON FUNCTION cp_webhook.stats() IS 'a row a receiver: where it listens, what it has counted since the server''s start (requests and what became of them, batches, requests in them, milliseconds spent on them), what it holds now; no rows where the library is not preloaded';
+COMMENT ON FUNCTION cp_webhook.stats() IS 'a row a receiver: where it listens, what it has counted since the server''s start (requests and what became of them, answers by name, batches, requests in them, milliseconds spent on them and in their commits), what it holds now; batch_sizes, batch_times and commit_times are histograms: their element n counts what is not above 2^(n-1) requests, or 2^(n-4) milliseconds, and above the bound before, the last one all the rest; no rows where the library is not preloaded';
+
+CREATE VIEW cp_webhook.stats_total AS
+WITH s AS MATERIALIZED (SELECT * FROM cp_webhook.stats())
+SELECT pg_catalog.count(s.pid) AS workers,
+       pg_catalog.min(s.started_at) AS started_at,
+       pg_catalog.sum(s.requests)::bigint AS requests,
+       pg_catalog.sum(s.triggered)::bigint AS triggered,
+       pg_catalog.sum(s.ignored)::bigint AS ignored,
+       pg_catalog.sum(s.duplicate)::bigint AS duplicate,
+       pg_catalog.sum(s.pong)::bigint AS pong,
+       pg_catalog.sum(s.refused)::bigint AS refused,
+       pg_catalog.sum(s.unavailable)::bigint AS unavailable,
+       pg_catalog.sum(s.body_bytes)::bigint AS body_bytes,
+       pg_catalog.sum(s.batches)::bigint AS batches,
+       pg_catalog.sum(s.batched)::bigint AS batched,
+       pg_catalog.max(s.largest_batch) AS largest_batch,
+       pg_catalog.sum(s.batch_ms) AS batch_ms,
+       pg_catalog.sum(s.commit_ms) AS commit_ms,
+       pg_catalog.sum(s.connections)::bigint AS connections,
+       pg_catalog.sum(s.buffered_bytes)::bigint AS buffered_bytes,
+       pg_catalog.sum(s.refused_connections)::bigint AS refused_connections,
+       pg_catalog.max(s.last_error_at) AS last_error_at,
+       pg_catalog.min(s.certificate_days) AS certificate_days,
+       (SELECT pg_catalog.jsonb_object_agg(a.name, a.count)
+          FROM (SELECT e.key AS name, pg_catalog.sum(e.value::bigint) AS count
+                  FROM s s1, pg_catalog.jsonb_each_text(s1.answers) e
+                 GROUP BY e.key) a) AS answers,
+       (SELECT pg_catalog.array_agg(h.count ORDER BY h.n)
+          FROM (SELECT u.n, pg_catalog.sum(u.count)::bigint AS count
+                  FROM s s1, pg_catalog.unnest(s1.batch_sizes) WITH ORDINALITY u(count, n)
+                 GROUP BY u.n) h) AS batch_sizes,
+       (SELECT pg_catalog.array_agg(h.count ORDER BY h.n)
+          FROM (SELECT u.n, pg_catalog.sum(u.count)::bigint AS count
+                  FROM s s1, pg_catalog.unnest(s1.batch_times) WITH ORDINALITY u(count, n)
+                 GROUP BY u.n) h) AS batch_times,
+       (SELECT pg_catalog.array_agg(h.count ORDER BY h.n)
+          FROM (SELECT u.n, pg_catalog.sum(u.count)::bigint AS count
+                  FROM s s1, pg_catalog.unnest(s1.commit_times) WITH ORDINALITY u(count, n)
+                 GROUP BY u.n) h) AS commit_times
+  FROM s;
+REVOKE ALL ON cp_webhook.stats_total FROM PUBLIC;
+COMMENT ON VIEW cp_webhook.stats_total IS 'stats() of all receivers in one row: sums, the largest batch, the latest error''s time, the fewest days of a certificate; who reads it needs EXECUTE on stats()';
 
 CREATE FUNCTION cp_webhook.maintenance_stats(
     OUT pid integer, OUT started_at timestamptz, OUT partitions_made bigint,

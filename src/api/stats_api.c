@@ -6,17 +6,22 @@
 
 #include <math.h>
 
+#include "base/verdict.h"
+#include "catalog/pg_type.h"
 #include "compat.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "pg/counters.h"
+#include "pg/json.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(cp_webhook_stats);
 PG_FUNCTION_INFO_V1(cp_webhook_maintenance_stats);
 
-#define STATS_COLUMNS	23
+#define STATS_COLUMNS	28
 #define MAINTENANCE_COLUMNS	9
 
 /* Verdicts that one column sums up, in the order of the columns. */
@@ -63,6 +68,44 @@ fill_certificate(CpwWorkerSlot *slot, Datum *values, bool *nulls)
 	values[1] = Int32GetDatum((int32) floor(days));
 }
 
+/*
+ * What was answered, by the name that the answer has: {"triggered": 12,
+ * "not_found": 3}. Only what occurred.
+ */
+static Datum
+answers(CpwWorkerSlot *slot)
+{
+	CpwJsonWriter writer = {0};
+
+	cpw_json_open_object(&writer, NULL);
+	for (int verdict = 0; verdict < CPW_VERDICT_COUNT; verdict++)
+	{
+		const CpwVerdictMeaning *meaning = cpw_verdict_meaning(verdict);
+		uint64		count = pg_atomic_read_u64(&slot->verdicts[verdict]);
+		JsonbValue	number;
+
+		if (count == 0 || verdict == CPW_VERDICT_PENDING)
+			continue;
+		number.type = jbvNumeric;
+		number.val.numeric = int64_to_numeric((int64) count);
+		cpw_json_add_value(&writer, meaning->error ? meaning->error
+						   : meaning->message, &number);
+	}
+	cpw_json_close_object(&writer);
+	return JsonbPGetDatum(cpw_json_finish(&writer));
+}
+
+static Datum
+histogram(CpwHistogram *histogram)
+{
+	Datum		counts[CPW_HISTOGRAM_LENGTH];
+
+	for (int i = 0; i < CPW_HISTOGRAM_LENGTH; i++)
+		counts[i] = counter(&histogram->counts[i]);
+	return PointerGetDatum(construct_array(counts, CPW_HISTOGRAM_LENGTH,
+										   INT8OID, 8, true, TYPALIGN_DOUBLE));
+}
+
 /* Under the lock: text and pid belong together. */
 static void
 fill_row(CpwWorkerSlot *slot, int number, Datum *values, bool *nulls)
@@ -95,6 +138,11 @@ fill_row(CpwWorkerSlot *slot, int number, Datum *values, bool *nulls)
 	values[c++] = counter(&slot->refused_connections);
 	fill_certificate(slot, &values[c], &nulls[c]);
 	c += 2;
+	values[c++] = answers(slot);
+	values[c++] = Float8GetDatum((double) pg_atomic_read_u64(&slot->commit_microseconds) / 1000.0);
+	values[c++] = histogram(&slot->batch_sizes);
+	values[c++] = histogram(&slot->batch_times);
+	values[c++] = histogram(&slot->commit_times);
 	Assert(c == STATS_COLUMNS);
 }
 

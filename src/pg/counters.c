@@ -9,6 +9,7 @@
 #include "miscadmin.h"
 #include "pg/counters.h"
 #include "pg/settings.h"
+#include "port/pg_bitutils.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
@@ -35,6 +36,13 @@ request_memory(void)
 }
 
 static void
+init_histogram(CpwHistogram *histogram)
+{
+	for (int i = 0; i < CPW_HISTOGRAM_LENGTH; i++)
+		pg_atomic_init_u64(&histogram->counts[i], 0);
+}
+
+static void
 init_slot(CpwWorkerSlot *slot)
 {
 	memset(slot, 0, sizeof(CpwWorkerSlot));
@@ -45,6 +53,10 @@ init_slot(CpwWorkerSlot *slot)
 	pg_atomic_init_u64(&slot->largest_batch, 0);
 	pg_atomic_init_u64(&slot->body_bytes, 0);
 	pg_atomic_init_u64(&slot->batch_microseconds, 0);
+	pg_atomic_init_u64(&slot->commit_microseconds, 0);
+	init_histogram(&slot->batch_sizes);
+	init_histogram(&slot->batch_times);
+	init_histogram(&slot->commit_times);
 	pg_atomic_init_u64(&slot->connections, 0);
 	pg_atomic_init_u64(&slot->buffered_bytes, 0);
 	pg_atomic_init_u64(&slot->refused_connections, 0);
@@ -124,4 +136,18 @@ cpw_counters_note_error(CpwWorkerSlot *slot, const char *message)
 	copy_text(slot->last_error, sizeof(slot->last_error), message);
 	slot->last_error_at = GetCurrentTimestamp();
 	LWLockRelease(shared->lock);
+}
+
+void
+cpw_counters_count(CpwHistogram *histogram, uint64 value)
+{
+	int			i = value <= 1 ? 0 : (int) pg_ceil_log2_64(value);
+
+	cpw_counters_add(&histogram->counts[Min(i, CPW_HISTOGRAM_LENGTH - 1)], 1);
+}
+
+void
+cpw_counters_count_time(CpwHistogram *histogram, uint64 microseconds)
+{
+	cpw_counters_count(histogram, (microseconds + 124) / 125);
 }

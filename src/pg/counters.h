@@ -17,6 +17,17 @@
 #include "port/atomics.h"
 #include "storage/lwlock.h"
 
+/*
+ * Element i of a histogram counts what is above its bound i - 1 and not above
+ * bound i; the bounds are powers of two, the last element has none.
+ */
+#define CPW_HISTOGRAM_LENGTH	15
+
+typedef struct CpwHistogram
+{
+	pg_atomic_uint64 counts[CPW_HISTOGRAM_LENGTH];
+} CpwHistogram;
+
 typedef struct CpwWorkerSlot
 {
 	/* Under the lock. */
@@ -35,6 +46,10 @@ typedef struct CpwWorkerSlot
 	pg_atomic_uint64 body_bytes;
 	pg_atomic_uint64 refused_connections;	/* their address had too many */
 	pg_atomic_uint64 batch_microseconds;	/* spent in their transactions */
+	pg_atomic_uint64 commit_microseconds;	/* the last part of that */
+	CpwHistogram batch_sizes;	/* bounds 1, 2, 4, ... requests */
+	CpwHistogram batch_times;	/* bounds 1/8, 1/4, 1/2, ... ms */
+	CpwHistogram commit_times;
 
 	/* Now. */
 	pg_atomic_uint64 connections;
@@ -86,5 +101,12 @@ cpw_counters_add(pg_atomic_uint64 *counter, uint64 value)
 {
 	pg_atomic_write_u64(counter, pg_atomic_read_u64(counter) + value);
 }
+
+/* Counts a value in a histogram whose first bound is 1; own slot only. */
+extern void cpw_counters_count(CpwHistogram *histogram, uint64 value);
+
+/* The same for a time, whose first bound is an eighth of a millisecond. */
+extern void cpw_counters_count_time(CpwHistogram *histogram,
+									uint64 microseconds);
 
 #endif							/* CPW_COUNTERS_H */

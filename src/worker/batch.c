@@ -10,6 +10,7 @@
 #include "pg/notification.h"
 #include "pg/settings.h"
 #include "pg/uuid7.h"
+#include "portability/instr_time.h"
 #include "store/partitions.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -293,6 +294,23 @@ ensure_partition(TimestampTz instant)
 		(void) cpw_transaction_commit();
 }
 
+/* cpw_transaction_commit(), timed: it waits for the disk, or a standby. */
+static bool
+commit(void)
+{
+	instr_time	start;
+	instr_time	end;
+	bool		certain;
+
+	INSTR_TIME_SET_CURRENT(start);
+	certain = cpw_transaction_commit();
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+	cpw_counters_add(&slot->commit_microseconds, INSTR_TIME_GET_MICROSEC(end));
+	cpw_counters_count_time(&slot->commit_times, INSTR_TIME_GET_MICROSEC(end));
+	return certain;
+}
+
 static Outcome
 attempt(CpwItem **items, int count)
 {
@@ -316,7 +334,7 @@ attempt(CpwItem **items, int count)
 		phase = PHASE_COMMIT;
 
 		/* Where the outcome is not certain its retry will be a duplicate. */
-		if (!cpw_transaction_commit())
+		if (!commit())
 			refuse_all(items, count);
 	}
 	PG_CATCH();

@@ -275,6 +275,8 @@ run_batch(CpwItem **items, int count)
 	cpw_counters_add(&slot->batches, 1);
 	cpw_counters_add(&slot->batched, count);
 	cpw_counters_add(&slot->batch_microseconds, INSTR_TIME_GET_MICROSEC(end));
+	cpw_counters_count(&slot->batch_sizes, count);
+	cpw_counters_count_time(&slot->batch_times, INSTR_TIME_GET_MICROSEC(end));
 	if ((uint64) count > pg_atomic_read_u64(&slot->largest_batch))
 		pg_atomic_write_u64(&slot->largest_batch, count);
 	for (int i = 0; i < count; i++)
