@@ -209,8 +209,10 @@ fill(CpwItem **items, int count)
 			continue;
 		admit_rejection(known[i]);
 		keep_only(&known[i]->delivery);
-		if (known[i]->is_recorded)
-			deliveries[n++] = &known[i]->delivery;
+		if (!known[i]->is_recorded)
+			continue;
+		cpw_evaluation_diagnose(known[i]);
+		deliveries[n++] = &known[i]->delivery;
 	}
 	if (n > 0)
 		cpw_deliveries_insert(deliveries, n);
