@@ -123,7 +123,10 @@ take_parallel(CpwQueue *queue, const pg_uuid_t *last, Taken *taken)
 	}
 	front->waiting = *last;
 	if (!cpw_front_is_last(last))
+	{
 		cpw_front_increment(&front->waiting);
+		cpw_queues_find_next(queue);
+	}
 	queue->head = front->held_count > 0 ? front->held[0] : front->waiting;
 }
 

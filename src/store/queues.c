@@ -412,7 +412,7 @@ cpw_queues_refresh(CpwQueue *queue)
 	look_at_heads(table, generation, queue, 1);
 }
 
-/* ---- what others have locked ---- */
+/* ---- what is between, and what others have locked ---- */
 
 static CpwStatement find_between = {
 	.sql = "SELECT id FROM cp_webhook.executions WHERE pipeline = $1"
@@ -422,12 +422,38 @@ static CpwStatement find_between = {
 	.types = {TEXTOID, UUIDOID, UUIDOID, INT4OID},
 };
 
+/* What waits from an id on and before another, so many at most. */
+static uint64
+look_between(const char *pipeline, const pg_uuid_t *from, const pg_uuid_t *to,
+			 int limit)
+{
+	CpwArguments arguments = {0};
+
+	cpw_arguments_add_text(&arguments, pipeline);
+	cpw_arguments_add_uuid(&arguments, from);
+	cpw_arguments_add_uuid(&arguments, to);
+	cpw_arguments_add_int(&arguments, limit);
+	return cpw_arguments_execute(&find_between, &arguments);
+}
+
+void
+cpw_queues_find_next(CpwQueue *queue)
+{
+	CpwFront   *front = &queue->front;
+	pg_uuid_t	last;
+
+	cpw_front_set_last(&last);
+	if (look_between(front->pipeline, &front->waiting, &last, 1) > 0)
+		front->waiting = cpw_statement_get_uuid(0, 1);
+	else
+		front->waiting = last;
+}
+
 void
 cpw_queues_pass_over(const CpwQueue *queue, const pg_uuid_t *id)
 {
 	Oid			table = cpw_queues_table();
 	char	   *name = pstrdup(queue->front.pipeline);
-	CpwArguments arguments = {0};
 	uint64		generation;
 	CpwFront   *front;
 	int			room;
@@ -439,11 +465,7 @@ cpw_queues_pass_over(const CpwQueue *queue, const pg_uuid_t *id)
 	if (generation == 0 || cpw_front_read(table, &name, 1, &front) != 1)
 		return;
 	room = CPW_FRONT_HELD - front->held_count;
-	cpw_arguments_add_text(&arguments, name);
-	cpw_arguments_add_uuid(&arguments, &front->waiting);
-	cpw_arguments_add_uuid(&arguments, id);
-	cpw_arguments_add_int(&arguments, room + 1);
-	rows = cpw_arguments_execute(&find_between, &arguments);
+	rows = look_between(name, &front->waiting, id, room + 1);
 	if (rows > (uint64) room)
 		return;
 	for (uint64 row = 0; row < rows; row++)
