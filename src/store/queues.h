@@ -46,6 +46,9 @@ extern int	cpw_queues_open(char **pipelines, int count, CpwQueue **queues);
 /* Reads a queue's bounds and its first execution again, with a new snapshot. */
 extern void cpw_queues_refresh(CpwQueue *queue);
 
+/* Sets front.waiting to the first that waits from there on. */
+extern void cpw_queues_find_next(CpwQueue *queue);
+
 /* Whether an execution of the pipeline is leased. */
 extern bool cpw_queues_is_running(CpwQueue *queue);
 
