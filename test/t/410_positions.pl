@@ -73,7 +73,7 @@ sub producing
 {
 	return sql(q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CALL produce%' AND state = 'active'});
 }
-my @producers = map { begin('CALL produce(150)') } 1 .. 4;
+my @producers = map { begin('CALL produce(500)') } 1 .. 4;
 my ($reader, $kills) = (begin('CALL follow(true)'), 0);
 poll('they produce', sub { producing() == 4 });
 while (producing() > 0)
@@ -162,7 +162,8 @@ start(1, $hub);
 sql(q{CREATE PUBLICATION hub FOR TABLE cp_webhook.executions (id, pipeline, version, action, trigger_type, trigger_detail, delivery,
 	status, attempts, lease_holder, lease_until, result, reason, created_at, started_at, ended_at, updated_at, webhook_id,
 	client_request_token, request, nonce, retry_at) WITH (publish = 'insert')});
-sql(sprintf(q{CREATE SUBSCRIPTION hub CONNECTION '%s' PUBLICATION hub WITH (copy_data = false)}, $node->connstr('postgres')), $hub);
+my $connection = $node->connstr('postgres') =~ s/'/''/gr;
+sql(sprintf(q{CREATE SUBSCRIPTION hub CONNECTION '%s' PUBLICATION hub WITH (copy_data = false)}, $connection), $hub);
 my $before = sql(q{SELECT max(position COLLATE "C") FROM cp_webhook.executions_after('')}, $hub);
 start(3);
 $node->wait_for_catchup('hub');
