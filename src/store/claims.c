@@ -404,8 +404,9 @@ static CpwStatement complete_execution = {
 	" status = CASE status WHEN 'Stopping' THEN 'Stopped' ELSE 'Succeeded' END,"
 	" result = $3, lease_until = NULL, nonce = NULL,"
 	" ended_at = pg_catalog.clock_timestamp(),"
-	" updated_at = pg_catalog.clock_timestamp()" LEASED,
-	.expected = SPI_OK_UPDATE,
+	" updated_at = pg_catalog.clock_timestamp()" LEASED
+	" RETURNING pipeline",
+	.expected = SPI_OK_UPDATE_RETURNING,
 	.parameters = 3,
 	.types = {UUIDOID, TEXTOID, JSONBOID},
 };
@@ -415,8 +416,9 @@ static CpwStatement fail_execution = {
 	" status = CASE status WHEN 'Stopping' THEN 'Stopped' ELSE 'Failed' END,"
 	" reason = $3, lease_until = NULL, nonce = NULL,"
 	" ended_at = pg_catalog.clock_timestamp(),"
-	" updated_at = pg_catalog.clock_timestamp()" LEASED,
-	.expected = SPI_OK_UPDATE,
+	" updated_at = pg_catalog.clock_timestamp()" LEASED
+	" RETURNING pipeline",
+	.expected = SPI_OK_UPDATE_RETURNING,
 	.parameters = 3,
 	.types = {UUIDOID, TEXTOID, TEXTOID},
 };
@@ -426,8 +428,9 @@ static CpwStatement retry_execution = {
 	" reason = $3, lease_holder = NULL, lease_until = NULL, nonce = NULL,"
 	" retry_at = pg_catalog.clock_timestamp() + $4,"
 	" updated_at = pg_catalog.clock_timestamp()"
-	LEASED " AND status = 'InProgress' AND attempts < $5",
-	.expected = SPI_OK_UPDATE,
+	LEASED " AND status = 'InProgress' AND attempts < $5"
+	" RETURNING pipeline",
+	.expected = SPI_OK_UPDATE_RETURNING,
 	.parameters = 5,
 	.types = {UUIDOID, TEXTOID, TEXTOID, INTERVALOID, INT4OID},
 };
@@ -458,6 +461,16 @@ add_claim(CpwArguments *arguments, const pg_uuid_t *id, const char *nonce)
 	cpw_arguments_add_text(arguments, nonce);
 }
 
+/* Executes what ends a claim; false when there is none. */
+static bool
+end_claim(CpwStatement *statement, CpwArguments *arguments)
+{
+	if (cpw_arguments_execute(statement, arguments) == 0)
+		return false;
+	cpw_queues_announce(cpw_statement_get_text(0, 1, CurrentMemoryContext));
+	return true;
+}
+
 bool
 cpw_claims_complete(const pg_uuid_t *id, const char *nonce, Jsonb *result)
 {
@@ -465,7 +478,7 @@ cpw_claims_complete(const pg_uuid_t *id, const char *nonce, Jsonb *result)
 
 	add_claim(&arguments, id, nonce);
 	cpw_arguments_add_jsonb(&arguments, result);
-	return cpw_arguments_execute(&complete_execution, &arguments) > 0;
+	return end_claim(&complete_execution, &arguments);
 }
 
 bool
@@ -481,12 +494,12 @@ cpw_claims_fail(const pg_uuid_t *id, const char *nonce, const char *reason,
 		cpw_arguments_add_text(&arguments, reason);
 		cpw_arguments_add_interval(&arguments, retry_in);
 		cpw_arguments_add_int(&arguments, cpw_setting_max_attempts);
-		if (cpw_arguments_execute(&retry_execution, &arguments) > 0)
+		if (end_claim(&retry_execution, &arguments))
 			return true;
 	}
 	add_claim(&final, id, nonce);
 	cpw_arguments_add_text(&final, reason);
-	return cpw_arguments_execute(&fail_execution, &final) > 0;
+	return end_claim(&fail_execution, &final);
 }
 
 bool

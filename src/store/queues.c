@@ -12,6 +12,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
+#include "pg/notification.h"
 #include "pg/settings.h"
 #include "store/arguments.h"
 #include "store/queues.h"
@@ -410,6 +411,27 @@ cpw_queues_refresh(CpwQueue *queue)
 		cpw_front_clear(&queue->front, name);
 	cpw_front_add_own(table, &queue->front);
 	look_at_heads(table, generation, queue, 1);
+}
+
+static CpwStatement find_mode = {
+	.sql = "SELECT execution_mode FROM cp_webhook.pipeline_definitions"
+	" WHERE name = $1",
+	.expected = SPI_OK_SELECT,
+	.parameters = 1,
+	.types = {TEXTOID},
+};
+
+void
+cpw_queues_announce(char *pipeline)
+{
+	if (cpw_setting_notify == CPW_NOTIFY_OFF ||
+		!cpw_front_may_wait(cpw_queues_table(), pipeline))
+		return;
+	if (cpw_arguments_execute_text(&find_mode, pipeline) > 0 &&
+		read_mode(cpw_statement_get_text(0, 1, CurrentMemoryContext)) ==
+		CPW_MODE_PARALLEL)
+		return;
+	cpw_notification_send_turn(pipeline);
 }
 
 /* ---- what is between, and what others have locked ---- */

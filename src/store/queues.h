@@ -53,6 +53,13 @@ extern void cpw_queues_find_next(CpwQueue *queue);
 extern bool cpw_queues_is_running(CpwQueue *queue);
 
 /*
+ * Tells those who listen that an execution of a pipeline runs no more, where it
+ * runs one at a time and another one waits. (Who was turned away while it ran
+ * would not look again.)
+ */
+extern void cpw_queues_announce(char *pipeline);
+
+/*
  * Leaves what other transactions have had locked for long out of the looks to
  * come: what waits before an id, which is held from now on.
  */

@@ -27,7 +27,7 @@ async function work(execution) {
 
 await db.connect();
 db.on("notification", () => { woken = true; wake(); });
-await db.query("LISTEN cp_webhook");
+await db.query("LISTEN cp_webhook; LISTEN cp_webhook_turn");
 for (;;) {
   woken = false;
   const { rows } = await db.query("SELECT * FROM cp_webhook.claim_executions($1, $2, 1, $3)", [worker, pipelines, lease]);

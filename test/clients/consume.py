@@ -30,6 +30,7 @@ def work(db):
 with psycopg.connect(autocommit=True) as db:
     db.add_notify_handler(wake)
     db.execute("LISTEN cp_webhook")
+    db.execute("LISTEN cp_webhook_turn")
     while True:
         woken = False
         while work(db):

@@ -4,6 +4,7 @@
 # the caller's (PGHOST ...).
 #
 #   SIZE=2000   executions of each of two pipelines
+#   CONSUMERS="python1 python2 node1 node2 psql1"   who consumes
 #   PAUSE=0.2   seconds between two kills
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -84,7 +85,7 @@ part=$((size / 5))
 start "$part"
 last=$(ask -c "SELECT id FROM cp_webhook.executions ORDER BY id DESC LIMIT 1")
 
-slots=(python1 python2 node1 node2 python3 python4 node3 psql)
+read -ra slots <<<"${CONSUMERS:-python1 python2 node1 node2 psql1}"
 for slot in "${slots[@]}"; do
   consume "$slot"
 done
@@ -101,7 +102,7 @@ left() {
 
 began=$SECONDS
 while [ "$(left)" != 0 ] || [ -n "$(jobs -rp | grep -xF "$(printf '%s\n' "${starters[@]}")")" ]; do
-  if [ $((SECONDS - began)) -gt "$((120 + size / 50))" ]; then
+  if [ $((SECONDS - began)) -gt "$((240 + size / 20))" ]; then
     break
   fi
   slot=${slots[RANDOM % ${#slots[@]}]}
