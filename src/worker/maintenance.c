@@ -25,14 +25,14 @@
 #include "worker/retention.h"
 #include "worker/transaction.h"
 
-/* For one run of a job. */
-#define JOB_TIMEOUT_MS			10000
+/* For one run of a job: looking through a day's executions can take a while. */
+#define JOB_TIMEOUT_MS			60000
 
 /*
  * What waits for one of our locks meanwhile may be waited for by every
  * receiver: give up soon, and come again.
  */
-#define LOCK_TIMEOUT_MS			75
+#define LOCK_TIMEOUT_MS			40
 
 /* Until a job that failed is tried again; until its error is told again. */
 #define FAILURE_PAUSE_MS		10000
