@@ -214,7 +214,8 @@ SELECT pg_catalog.pg_extension_config_dump('cp_webhook.executions', '');
 -- them through PostgreSQL's own invalidation messages. Row triggers, ENABLE
 -- ALWAYS: logical replication fires no statement trigger and no ordinary one.
 CREATE FUNCTION cp_webhook.definitions_changed() RETURNS trigger
-  LANGUAGE c AS 'MODULE_PATHNAME', 'cp_webhook_definitions_changed';
+  LANGUAGE c SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_definitions_changed';
 REVOKE ALL ON FUNCTION cp_webhook.definitions_changed() FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.definitions_changed() IS 'trigger: makes every receiver forget the webhooks it has compiled';
 
@@ -320,12 +321,14 @@ COMMENT ON FUNCTION cp_webhook.executions_after(text, text[], integer) IS 'the e
 
 CREATE FUNCTION cp_webhook.pipeline_channel(name text) RETURNS text
   LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'cp_webhook_pipeline_channel';
 REVOKE ALL ON FUNCTION cp_webhook.pipeline_channel(text) FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.pipeline_channel(text) IS 'the channel on which a pipeline''s executions are notified with cp_webhook.notify_pipeline_channels: cp_webhook_<name>, a long name cut and with a checksum';
 
 CREATE FUNCTION cp_webhook.current_era() RETURNS bigint
   LANGUAGE c STABLE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'cp_webhook_current_era';
 REVOKE ALL ON FUNCTION cp_webhook.current_era() FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.current_era() IS 'the era with which executions are stamped now, made of the cluster''s identifier and its timeline';
@@ -506,18 +509,21 @@ COMMENT ON FUNCTION cp_webhook.redeliver(text, timestamptz, timestamptz, text) I
 -- ---------------------------------------------------------------------------
 CREATE FUNCTION cp_webhook.webhook_url(token text) RETURNS text
   LANGUAGE c STABLE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'cp_webhook_webhook_url';
 REVOKE ALL ON FUNCTION cp_webhook.webhook_url(text) FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.webhook_url(text) IS 'the URL on which the webhook of a token takes POSTs';
 
 CREATE FUNCTION cp_webhook.webhook_arn(name text) RETURNS text
   LANGUAGE c STABLE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'cp_webhook_webhook_arn';
 REVOKE ALL ON FUNCTION cp_webhook.webhook_arn(text) FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.webhook_arn(text) IS 'the ARN of the webhook of a name';
 
 CREATE FUNCTION cp_webhook.uuid_at(instant timestamptz) RETURNS uuid
   LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'cp_webhook_uuid_at';
 REVOKE ALL ON FUNCTION cp_webhook.uuid_at(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.uuid_at(timestamptz) IS 'the least id of an instant: deliveries and executions since then have ids from this one on';
@@ -633,6 +639,7 @@ CREATE FUNCTION cp_webhook.stats(
     OUT commit_times bigint[])
   RETURNS SETOF record
   LANGUAGE c VOLATILE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'cp_webhook_stats';
 REVOKE ALL ON FUNCTION cp_webhook.stats() FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.stats() IS 'a row a receiver: where it listens, what it has counted since the server''s start (requests and what became of them, answers by name, batches, requests in them, milliseconds spent on them and in their commits), what it holds now; batch_sizes, batch_times and commit_times are histograms: their element n counts what is not above 2^(n-1) requests, or 2^(n-4) milliseconds, and above the bound before, the last one all the rest; no rows where the library is not preloaded';
@@ -686,6 +693,69 @@ CREATE FUNCTION cp_webhook.maintenance_stats(
     OUT last_error_at timestamptz)
   RETURNS SETOF record
   LANGUAGE c VOLATILE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'cp_webhook_maintenance_stats';
 REVOKE ALL ON FUNCTION cp_webhook.maintenance_stats() FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.maintenance_stats() IS 'one row: what the maintenance worker has done since the server''s start, and why an old partition is still there; no row where the library is not preloaded';
+
+-- ---------------------------------------------------------------------------
+-- Roles: who defines, who operates, who consumes
+-- ---------------------------------------------------------------------------
+
+-- Roles are of the whole cluster: another database may have made them, and
+-- DROP EXTENSION leaves them. One that is there is taken as it is; one that can
+-- log in was not made here.
+DO $$
+DECLARE
+  role text;
+BEGIN
+  FOREACH role IN ARRAY ARRAY['cp_webhook_admin', 'cp_webhook_operator', 'cp_webhook_consumer'] LOOP
+    BEGIN
+      IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = role) THEN
+        EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role);
+      ELSIF EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = role AND r.rolcanlogin) THEN
+        RAISE WARNING 'role "%" can log in, and is granted what its name says', role
+          USING HINT = 'REVOKE it, or ALTER ROLE ... NOLOGIN, if it was not meant for cp_webhook.';
+      END IF;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN
+      NULL; -- another database was faster
+    END;
+  END LOOP;
+END
+$$;
+
+GRANT USAGE ON SCHEMA cp_webhook TO cp_webhook_admin, cp_webhook_operator, cp_webhook_consumer;
+
+GRANT EXECUTE ON FUNCTION
+    cp_webhook.put_webhook(jsonb), cp_webhook.delete_webhook(jsonb),
+    cp_webhook.create_pipeline(jsonb), cp_webhook.update_pipeline(jsonb),
+    cp_webhook.delete_pipeline(jsonb),
+    cp_webhook.tag_resource(jsonb), cp_webhook.untag_resource(jsonb),
+    cp_webhook.rotate_secret_key()
+  TO cp_webhook_admin;
+GRANT EXECUTE ON FUNCTION
+    cp_webhook.list_webhooks(jsonb), cp_webhook.test_webhook(jsonb),
+    cp_webhook.get_pipeline(jsonb), cp_webhook.list_pipelines(jsonb),
+    cp_webhook.list_tags_for_resource(jsonb),
+    cp_webhook.webhook_url(text), cp_webhook.webhook_arn(text)
+  TO cp_webhook_admin, cp_webhook_operator;
+GRANT EXECUTE ON FUNCTION
+    cp_webhook.start_pipeline_execution(jsonb), cp_webhook.stop_pipeline_execution(jsonb),
+    cp_webhook.get_pipeline_execution(jsonb), cp_webhook.list_pipeline_executions(jsonb),
+    cp_webhook.redeliver(uuid), cp_webhook.redeliver(text, timestamptz, timestamptz, text),
+    cp_webhook.stats(), cp_webhook.maintenance_stats(), cp_webhook.position_delay()
+  TO cp_webhook_operator;
+GRANT EXECUTE ON FUNCTION
+    cp_webhook.claim_executions(text, text[], integer, interval),
+    cp_webhook.complete_execution(uuid, text, jsonb),
+    cp_webhook.fail_execution(uuid, text, text, interval),
+    cp_webhook.extend_lease(uuid, text, interval)
+  TO cp_webhook_consumer;
+GRANT EXECUTE ON FUNCTION
+    cp_webhook.executions_after(text, text[], integer), cp_webhook.pipeline_channel(text)
+  TO cp_webhook_operator, cp_webhook_consumer;
+GRANT EXECUTE ON FUNCTION cp_webhook.uuid_at(timestamptz)
+  TO cp_webhook_admin, cp_webhook_operator, cp_webhook_consumer;
+GRANT SELECT ON cp_webhook.webhooks TO cp_webhook_admin, cp_webhook_operator;
+GRANT SELECT ON cp_webhook.deliveries, cp_webhook.executions, cp_webhook.stats_total TO cp_webhook_operator;
+GRANT SELECT ON cp_webhook.trigger_events TO cp_webhook_operator, cp_webhook_consumer;
