@@ -138,7 +138,7 @@ is_deeply(
 	{
 		id => $execution, pipeline => 'pipeline', version => 1, action => 'Source',
 		trigger_type => 'Webhook', trigger_detail => $arn, delivery => $first->{id},
-		status => 'InProgress', attempts => 0, lease_holder => undef, lease_until => undef, retry_at => undef,
+		status => 'InProgress', attempts => 0, lease_holder => undef, lease_until => undef, nonce => undef, retry_at => undef,
 		result => undef, reason => undef, started_at => undef, ended_at => undef,
 		client_request_token => undef, request => undef
 	},
