@@ -13,7 +13,9 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "pg/errors.h"
 #include "pg/filter.h"
+#include "pg/json_path.h"
 #include "pg/shape.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -89,10 +91,11 @@ check_variable(JsonPathItem *item)
 	if ((length == 7 && memcmp(name, "headers", 7) == 0) ||
 		(length == 5 && memcmp(name, "query", 5) == 0))
 		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("could not find jsonpath variable \"%s\"",
-					pnstrdup(name, length))));
+	cpw_errors_raise(CPW_INVALID_WEBHOOK_FILTER_PATTERN,
+					 psprintf("A path has no variable '$%s'.",
+							  pnstrdup(name, length)),
+					 "The variables of a path are $headers and $query.",
+					 "there is no variable '$%s'", pnstrdup(name, length));
 }
 
 /*
@@ -183,18 +186,20 @@ cpw_filter_compile(const char *json_path, const char *match_equals)
 {
 	CpwFilter  *filter = palloc0(sizeof(CpwFilter));
 	JsonPathItem root;
+	bool		is_translated;
 
 	filter->json_path = pstrdup(json_path);
 	filter->match_equals = match_equals ? pstrdup(match_equals) : NULL;
-	filter->path = DatumGetJsonPathP(DirectFunctionCall1(jsonpath_in,
-														 CStringGetDatum(json_path)));
+	filter->path = cpw_json_path_compile(json_path, &is_translated);
 	filter->is_predicate = selects_truth(filter->path);
+	filter->no_variables = parse_constant("{\"headers\":{},\"query\":{}}");
+	/* A JSONPath has no variables: those of its translation are refusals. */
+	if (is_translated)
+		return filter;
 
 	/* A text search errs on the safe side: "headers" may be a member's name. */
 	filter->uses_variables = strstr(json_path, "headers") != NULL ||
 		strstr(json_path, "query") != NULL;
-
-	filter->no_variables = parse_constant("{\"headers\":{},\"query\":{}}");
 	jspInit(&root, filter->path);
 	check_variables(&root);
 	return filter;

@@ -1,0 +1,582 @@
+/*
+ * iregexp.c
+ *		Regular expressions of JSONPath and of Java as PostgreSQL's.
+ *
+ * One pass: what is read is written at once. A class is collected as ranges of
+ * code points and written as escapes, so that nothing in it has a meaning.
+ */
+#include "base/iregexp.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifdef POSTGRES_H
+#error "src/base is plain C"
+#endif
+
+/* Groups in one another. */
+#define MAX_DEPTH		30
+
+/* Ranges of one class. */
+#define MAX_RANGES		64
+
+/* Bound of a repetition in the server's regular expressions. */
+#define MAX_REPETITION	255
+
+/* Copies of an atom that all repetitions make: what compiling costs. */
+#define MAX_COPIES		1000
+
+#define LAST_CODE		0x10ffff
+
+typedef struct Range
+{
+	uint32_t	from;
+	uint32_t	to;
+} Range;
+
+typedef struct Class
+{
+	Range		ranges[MAX_RANGES];
+	int			count;
+	bool		negated;
+} Class;
+
+/* Alphabets that a value's text may be made of, and the empty one. */
+enum
+{
+	EMPTY = 1,
+	NUMBER = 2,
+	TRUE_ = 4,
+	FALSE_ = 8
+};
+
+static const char *const alphabets[] = {"", "0123456789+-.eE", "true", "false"};
+
+/* What is known of a part of the pattern. */
+typedef struct Part
+{
+	unsigned	within;			/* alphabets that a match may be made of */
+	int64_t		copies;
+} Part;
+
+typedef struct Parser
+{
+	CpwRegexp  *regexp;
+	size_t		at;
+	int			depth;
+} Parser;
+
+static bool parse_branches(Parser *parser, Part *part);
+
+static bool
+fail(Parser *parser, const char *reason)
+{
+	if (parser->regexp->reason == NULL)
+		parser->regexp->reason = reason;
+	return false;
+}
+
+static bool
+write_bytes(Parser *parser, const char *bytes, size_t length)
+{
+	CpwRegexp  *regexp = parser->regexp;
+
+	if (length > regexp->output_size - regexp->output_length)
+		return fail(parser, "the pattern's translation is too long");
+	memcpy(regexp->output + regexp->output_length, bytes, length);
+	regexp->output_length += length;
+	return true;
+}
+
+static bool
+write_text(Parser *parser, const char *text)
+{
+	return write_bytes(parser, text, strlen(text));
+}
+
+static bool
+at_end(const Parser *parser)
+{
+	return parser->at >= parser->regexp->length;
+}
+
+/* The next byte, or NUL at the end. */
+static char
+peek(const Parser *parser)
+{
+	return at_end(parser) ? '\0' : parser->regexp->pattern[parser->at];
+}
+
+static bool
+take(Parser *parser, const char *token)
+{
+	size_t		length = strlen(token);
+
+	if (parser->regexp->length - parser->at < length ||
+		memcmp(parser->regexp->pattern + parser->at, token, length) != 0)
+		return false;
+	parser->at += length;
+	return true;
+}
+
+/* The next character; malformed UTF-8 is refused. */
+static bool
+take_character(Parser *parser, uint32_t *code)
+{
+	const unsigned char *bytes = (const unsigned char *)
+		parser->regexp->pattern + parser->at;
+	size_t		left = parser->regexp->length - parser->at;
+	size_t		length = 1;
+
+	*code = bytes[0];
+	if (bytes[0] >= 0xf0)
+		length = 4;
+	else if (bytes[0] >= 0xe0)
+		length = 3;
+	else if (bytes[0] >= 0xc0)
+		length = 2;
+	if (bytes[0] == 0 || (bytes[0] & 0xc0) == 0x80 || length > left)
+		return fail(parser, "the pattern has a character that no string has");
+	if (length > 1)
+		*code &= 0xffu >> (length + 1);
+	for (size_t i = 1; i < length; i++)
+		*code = *code << 6 | (bytes[i] & 0x3f);
+	if (*code > LAST_CODE)
+		return fail(parser, "the pattern has a character that no string has");
+	parser->at += length;
+	return true;
+}
+
+/* ---- classes ---- */
+
+static bool
+add_range(Parser *parser, Class *class, uint32_t from, uint32_t to)
+{
+	if (class->count == MAX_RANGES)
+		return fail(parser, "a class of the pattern is too large");
+	class->ranges[class->count++] = (Range) {from, to};
+	return true;
+}
+
+/* The letters of the other case, for Java's flag i. */
+static bool
+add_other_case(Parser *parser, Class *class)
+{
+	int			count = class->count;
+
+	for (int i = 0; i < count; i++)
+	{
+		Range		range = class->ranges[i];
+
+		for (uint32_t first = 'A'; first <= 'a'; first += 'a' - 'A')
+		{
+			uint32_t	from = range.from > first ? range.from : first;
+			uint32_t	to = range.to < first + 25 ? range.to : first + 25;
+
+			if (from <= to && !add_range(parser, class, from ^ 0x20, to ^ 0x20))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool
+class_has(const Class *class, uint32_t code)
+{
+	for (int i = 0; i < class->count; i++)
+		if (class->ranges[i].from <= code && code <= class->ranges[i].to)
+			return !class->negated;
+	return class->negated;
+}
+
+/* Writes a class and says what a match of it may be made of. */
+static bool
+write_class(Parser *parser, Class *class, Part *part)
+{
+	char		text[32];
+
+	if (parser->regexp->ignores_case && !add_other_case(parser, class))
+		return false;
+	part->copies = 1;
+	part->within = 0;
+	for (unsigned i = 1; i < sizeof(alphabets) / sizeof(alphabets[0]); i++)
+		for (const char *c = alphabets[i]; *c != '\0'; c++)
+			if (class_has(class, (unsigned char) *c))
+				part->within |= 1u << i;
+
+	/* A single character that has no meaning stands for itself. */
+	if (class->count == 1 && !class->negated &&
+		class->ranges[0].from == class->ranges[0].to)
+	{
+		uint32_t	code = class->ranges[0].from;
+
+		if (code < 0x80 && strchr("0123456789abcdefghijklmnopqrstuvwxyz"
+								  "ABCDEFGHIJKLMNOPQRSTUVWXYZ /_-#@:,;",
+								  (int) code) != NULL)
+			snprintf(text, sizeof(text), "%c", (char) code);
+		else if (code > 0x20 && code < 0x7f)
+			snprintf(text, sizeof(text), "\\%c", (char) code);
+		else
+			snprintf(text, sizeof(text), "\\U%08x", (unsigned) code);
+		return write_text(parser, text);
+	}
+	if (!write_text(parser, class->negated ? "[^" : "["))
+		return false;
+	for (int i = 0; i < class->count; i++)
+	{
+		const Range *range = &class->ranges[i];
+
+		snprintf(text, sizeof(text),
+				 range->from == range->to ? "\\U%08x" : "\\U%08x-\\U%08x",
+				 (unsigned) range->from, (unsigned) range->to);
+		if (!write_text(parser, text))
+			return false;
+	}
+	return write_text(parser, "]");
+}
+
+/* What a backslash and a letter of Java stand for; false: nothing known. */
+static bool
+add_java_class(Parser *parser, Class *class, char letter, bool *known)
+{
+	static const Range digits[] = {{'0', '9'}};
+	static const Range words[] = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
+	static const Range spaces[] = {{'\t', '\r'}, {' ', ' '}};
+	char		lower = (char) (letter | 0x20);
+	const Range *ranges = lower == 'd' ? digits : lower == 'w' ? words : spaces;
+	int			count = lower == 'd' ? 1 : lower == 'w' ? 4 : 2;
+	uint32_t	next = 1;
+
+	*known = lower == 'd' || lower == 'w' || lower == 's';
+	if (!*known)
+		return true;
+	for (int i = 0; i < count; i++)
+	{
+		if (letter == lower)
+		{
+			if (!add_range(parser, class, ranges[i].from, ranges[i].to))
+				return false;
+			continue;
+		}
+		if (!add_range(parser, class, next, ranges[i].from - 1))
+			return false;
+		next = ranges[i].to + 1;
+	}
+	return letter == lower || add_range(parser, class, next, LAST_CODE);
+}
+
+/* A backslash is taken; one character, or (in Java) a class. */
+static bool
+parse_escape(Parser *parser, Class *class, uint32_t *code, bool *is_class)
+{
+	char		c = peek(parser);
+
+	*is_class = false;
+	if (at_end(parser))
+		return fail(parser, "the pattern ends with a backslash");
+	parser->at++;
+	if (c == 'p' || c == 'P')
+		return fail(parser, "\\p in a pattern cannot be expressed");
+	if (c == 'n' || c == 'r' || c == 't')
+	{
+		*code = c == 'n' ? '\n' : c == 'r' ? '\r' : '\t';
+		return true;
+	}
+	if (parser->regexp->is_java)
+	{
+		if (!add_java_class(parser, class, c, is_class) || *is_class)
+			return *is_class && parser->regexp->reason == NULL;
+		if (c == 'f')
+		{
+			*code = '\f';
+			return true;
+		}
+		if (c > ' ' && c < 0x7f && strchr("_", c) == NULL &&
+			!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9'))
+		{
+			*code = (unsigned char) c;
+			return true;
+		}
+		return fail(parser, "an escape of the pattern cannot be expressed");
+	}
+	/* RFC 9485's SingleCharEsc */
+	if (c == '\0' || strchr("()*+-.?[\\]^{|}", c) == NULL)
+		return fail(parser, "no escape of an I-Regexp");
+	*code = (unsigned char) c;
+	return true;
+}
+
+/* A character of a class, or an escape in it that is a class. */
+static bool
+parse_class_character(Parser *parser, Class *class, uint32_t *code,
+					  bool *is_class)
+{
+	bool		is_java = parser->regexp->is_java;
+	char		c = peek(parser);
+
+	*is_class = false;
+	if (at_end(parser))
+		return fail(parser, "a class of the pattern has no end");
+	if (take(parser, "\\"))
+		return parse_escape(parser, class, code, is_class);
+	if (c == '[' || (is_java && c == '&'))
+		return fail(parser, "a class of the pattern cannot be expressed");
+	return take_character(parser, code);
+}
+
+/* The opening bracket is taken. */
+static bool
+parse_class(Parser *parser, Part *part)
+{
+	Class		class = {.negated = take(parser, "^")};
+	bool		is_first = true;
+
+	while (is_first || peek(parser) != ']')
+	{
+		uint32_t	from;
+		uint32_t	to;
+		bool		is_class;
+		bool		is_hyphen = peek(parser) == '-';
+
+		if (is_first && peek(parser) == ']')
+			return fail(parser, "a class of the pattern is empty");
+		if (!parse_class_character(parser, &class, &from, &is_class))
+			return false;
+		/* An unescaped hyphen stands for itself first and last alone. */
+		if (is_hyphen && !is_first && peek(parser) != ']')
+			return fail(parser, "a hyphen in a class of the pattern is misplaced");
+		is_first = false;
+		if (is_class)
+			continue;
+		to = from;
+		if (!is_hyphen && peek(parser) == '-' &&
+			parser->at + 1 < parser->regexp->length &&
+			parser->regexp->pattern[parser->at + 1] != ']')
+		{
+			parser->at++;
+			if (peek(parser) == '-')
+				return fail(parser, "a hyphen in a class of the pattern is misplaced");
+			if (!parse_class_character(parser, &class, &to, &is_class))
+				return false;
+			if (is_class || to < from)
+				return fail(parser, "a range in a class of the pattern is malformed");
+		}
+		if (!add_range(parser, &class, from, to))
+			return false;
+	}
+	parser->at++;
+	return write_class(parser, &class, part);
+}
+
+/* RFC 9485, 5.3: all but \n and \r; Java has three line breaks more. */
+static bool
+write_dot(Parser *parser, Part *part)
+{
+	Class		class = {.negated = true};
+
+	if (!parser->regexp->dot_is_all)
+	{
+		if (!add_range(parser, &class, '\n', '\n') ||
+			!add_range(parser, &class, '\r', '\r') ||
+			(parser->regexp->is_java &&
+			 (!add_range(parser, &class, 0x85, 0x85) ||
+			  !add_range(parser, &class, 0x2028, 0x2029))))
+			return false;
+		return write_class(parser, &class, part);
+	}
+	part->copies = 1;
+	part->within = NUMBER | TRUE_ | FALSE_;
+	return write_text(parser, ".");
+}
+
+/* ---- atoms, quantifiers, branches ---- */
+
+static bool
+parse_group(Parser *parser, Part *part)
+{
+	if (parser->regexp->is_java)
+		take(parser, "?:");
+	if (peek(parser) == '?')
+		return fail(parser, "a group of the pattern cannot be expressed");
+	if (++parser->depth > MAX_DEPTH)
+		return fail(parser, "the pattern is nested too deeply");
+	if (!write_text(parser, "(?:") || !parse_branches(parser, part))
+		return false;
+	if (!take(parser, ")"))
+		return fail(parser, "a group of the pattern has no end");
+	parser->depth--;
+	return write_text(parser, ")");
+}
+
+static bool
+parse_atom(Parser *parser, Part *part)
+{
+	Class		class = {0};
+	uint32_t	code;
+	bool		is_class = false;
+	char		c = peek(parser);
+
+	if (take(parser, "("))
+		return parse_group(parser, part);
+	if (take(parser, "["))
+		return parse_class(parser, part);
+	if (take(parser, "."))
+		return write_dot(parser, part);
+	if (take(parser, "\\"))
+	{
+		if (!parse_escape(parser, &class, &code, &is_class))
+			return false;
+	}
+	else if (c == '*' || c == '+' || c == '?' || c == '{')
+		return fail(parser, "a quantifier of the pattern has nothing to repeat");
+	else if (!parser->regexp->is_java && (c == ']' || c == '}'))
+		return fail(parser, "an unescaped ] or } in the pattern");
+	else if (parser->regexp->is_java && (c == '^' || c == '$'))
+		return fail(parser, "^ and $ inside a pattern cannot be expressed");
+	else if (!take_character(parser, &code))
+		return false;
+	if (!is_class && !add_range(parser, &class, code, code))
+		return false;
+	return write_class(parser, &class, part);
+}
+
+/* A number of a quantifier; -1: none. */
+static bool
+parse_count(Parser *parser, int *count)
+{
+	*count = -1;
+	while (peek(parser) >= '0' && peek(parser) <= '9')
+	{
+		*count = (*count < 0 ? 0 : *count) * 10 + (peek(parser) - '0');
+		if (*count > MAX_REPETITION)
+			return fail(parser, "a repetition beyond 255 in a pattern cannot be expressed");
+		parser->at++;
+	}
+	return true;
+}
+
+/* {n}, {n,} or {n,m}; the brace is taken. */
+static bool
+parse_braces(Parser *parser, int *least, int *most)
+{
+	if (!parse_count(parser, least))
+		return false;
+	*most = *least;
+	if (take(parser, ",") && !parse_count(parser, most))
+		return false;
+	if (*least < 0 || !take(parser, "}"))
+		return fail(parser, "a quantifier of the pattern is malformed");
+	if (*most >= 0 && *most < *least)
+		return fail(parser, "a quantifier of the pattern is malformed");
+	return true;
+}
+
+static bool
+parse_quantifier(Parser *parser, Part *part)
+{
+	char		text[32];
+	int			least = 0;
+	int			most = -1;
+
+	if (take(parser, "*"))
+		snprintf(text, sizeof(text), "*");
+	else if (take(parser, "+"))
+	{
+		least = 1;
+		snprintf(text, sizeof(text), "+");
+	}
+	else if (take(parser, "?"))
+	{
+		most = 1;
+		snprintf(text, sizeof(text), "?");
+	}
+	else if (take(parser, "{"))
+	{
+		if (!parse_braces(parser, &least, &most))
+			return false;
+		if (most < 0)
+			snprintf(text, sizeof(text), "{%d,}", least);
+		else
+			snprintf(text, sizeof(text), "{%d,%d}", least, most);
+	}
+	else
+		return true;
+	/* Whether a lazy one matches is the same question as for a greedy one. */
+	if (parser->regexp->is_java && !take(parser, "?") && peek(parser) == '+')
+		return fail(parser, "a possessive quantifier cannot be expressed");
+	if (least == 0)
+		part->within = EMPTY | NUMBER | TRUE_ | FALSE_;
+	part->copies *= most > least ? most : least + 1;
+	if (part->copies > MAX_COPIES)
+		return fail(parser, "the repetitions of a pattern are too many");
+	return write_text(parser, text);
+}
+
+/* A sequence matches within an alphabet where all of its pieces do. */
+static bool
+parse_branch(Parser *parser, Part *part)
+{
+	part->within = EMPTY | NUMBER | TRUE_ | FALSE_;
+	part->copies = 0;
+	while (!at_end(parser) && peek(parser) != '|' && peek(parser) != ')')
+	{
+		Part		piece;
+
+		/* Java's $ at the very end says what "as a whole" says. */
+		if (parser->regexp->is_java && parser->depth == 0 &&
+			peek(parser) == '$' && parser->at + 1 == parser->regexp->length)
+		{
+			parser->at++;
+			break;
+		}
+		if (!parse_atom(parser, &piece) || !parse_quantifier(parser, &piece))
+			return false;
+		part->within &= piece.within;
+		part->copies += piece.copies;
+	}
+	if (part->copies > MAX_COPIES)
+		return fail(parser, "the repetitions of a pattern are too many");
+	return true;
+}
+
+static bool
+parse_branches(Parser *parser, Part *part)
+{
+	Part		branch;
+
+	if (!parse_branch(parser, part))
+		return false;
+	while (take(parser, "|"))
+	{
+		if (!write_text(parser, "|") || !parse_branch(parser, &branch))
+			return false;
+		part->within |= branch.within;
+		part->copies += branch.copies;
+	}
+	return part->copies <= MAX_COPIES ||
+		fail(parser, "the repetitions of a pattern are too many");
+}
+
+bool
+cpw_regexp_translate(CpwRegexp *regexp)
+{
+	Parser		parser = {.regexp = regexp};
+	Part		part;
+
+	regexp->output_length = 0;
+	regexp->reason = NULL;
+	if (regexp->is_java)
+		take(&parser, "^");
+	if (!write_text(&parser, regexp->whole ? "^(?:" : "(?:") ||
+		!parse_branches(&parser, &part) ||
+		!write_text(&parser, regexp->whole ? ")$" : ")"))
+		return false;
+	if (!at_end(&parser))
+		return fail(&parser, "a ) of the pattern has no (");
+	regexp->can_be_empty = (part.within & EMPTY) != 0;
+	regexp->can_be_number = (part.within & NUMBER) != 0;
+	regexp->can_be_true = (part.within & TRUE_) != 0;
+	regexp->can_be_false = (part.within & FALSE_) != 0;
+	return true;
+}

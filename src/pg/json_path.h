@@ -1,0 +1,24 @@
+/*
+ * json_path.h
+ *		What a filter's path means: the only place that decides it.
+ *
+ * A text that is a JSONPath (base/json_path.h) means what it means there; one
+ * that is not, but is a jsonpath of PostgreSQL, means that. A JSONPath that has
+ * no exact translation is an error, also where PostgreSQL could read it.
+ */
+#ifndef CPW_PG_JSON_PATH_H
+#define CPW_PG_JSON_PATH_H
+
+#include "postgres.h"
+
+#include "utils/jsonpath.h"
+
+/*
+ * Compiles text, in the current context. *is_translated (may be NULL) tells
+ * whether it is a JSONPath. Raises InvalidWebhookFilterPatternException with
+ * position and reason; a cancel, or what the server lacks, as it comes.
+ */
+extern JsonPath *cpw_json_path_compile(const char *text,
+									   bool *is_translated);
+
+#endif							/* CPW_PG_JSON_PATH_H */
