@@ -25,7 +25,7 @@
 #define MAX_REPETITION	255
 
 /* Copies of an atom that all repetitions make: what compiling costs. */
-#define MAX_COPIES		1000
+#define MAX_COPIES		500
 
 #define LAST_CODE		0x10ffff
 
@@ -432,7 +432,7 @@ parse_atom(Parser *parser, Part *part)
 		return fail(parser, "a quantifier of the pattern has nothing to repeat");
 	else if (!parser->regexp->is_java && (c == ']' || c == '}'))
 		return fail(parser, "an unescaped ] or } in the pattern");
-	else if (parser->regexp->is_java && (c == '^' || c == '$'))
+	else if (c == '^' || c == '$')
 		return fail(parser, "^ and $ inside a pattern cannot be expressed");
 	else if (!take_character(parser, &code))
 		return false;
@@ -513,22 +513,34 @@ parse_quantifier(Parser *parser, Part *part)
 	return write_text(parser, text);
 }
 
-/* A sequence matches within an alphabet where all of its pieces do. */
+static bool
+ends_branch(const Parser *parser, size_t at)
+{
+	return at >= parser->regexp->length ||
+		parser->regexp->pattern[at] == '|' || parser->regexp->pattern[at] == ')';
+}
+
+/*
+ * A sequence matches within an alphabet where all of its pieces do. ^ before
+ * and $ behind it are the string's start and end: so they are to all who use
+ * the grammar of RFC 9485, which has them for characters like others.
+ */
 static bool
 parse_branch(Parser *parser, Part *part)
 {
 	part->within = EMPTY | NUMBER | TRUE_ | FALSE_;
 	part->copies = 0;
-	while (!at_end(parser) && peek(parser) != '|' && peek(parser) != ')')
+	if (parser->depth == 0 && take(parser, "^") && !write_text(parser, "^"))
+		return false;
+	while (!ends_branch(parser, parser->at))
 	{
 		Part		piece;
 
-		/* Java's $ at the very end says what "as a whole" says. */
-		if (parser->regexp->is_java && parser->depth == 0 &&
-			peek(parser) == '$' && parser->at + 1 == parser->regexp->length)
+		if (parser->depth == 0 && peek(parser) == '$' &&
+			ends_branch(parser, parser->at + 1))
 		{
 			parser->at++;
-			break;
+			return write_text(parser, "$");
 		}
 		if (!parse_atom(parser, &piece) || !parse_quantifier(parser, &piece))
 			return false;
@@ -566,8 +578,6 @@ cpw_regexp_translate(CpwRegexp *regexp)
 
 	regexp->output_length = 0;
 	regexp->reason = NULL;
-	if (regexp->is_java)
-		take(&parser, "^");
 	if (!write_text(&parser, regexp->whole ? "^(?:" : "(?:") ||
 		!parse_branches(&parser, &part) ||
 		!write_text(&parser, regexp->whole ? ")$" : ")"))

@@ -12,8 +12,6 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
-#include "miscadmin.h"
-#include "pg/errors.h"
 #include "pg/filter.h"
 #include "pg/json_path.h"
 #include "pg/shape.h"
@@ -54,104 +52,6 @@ selects_truth(JsonPath *path)
 	}
 }
 
-static void check_variables(JsonPathItem *item);
-
-static void
-check_operands(JsonPathItem *item)
-{
-	JsonPathItem operand;
-
-	jspGetLeftArg(item, &operand);
-	check_variables(&operand);
-	jspGetRightArg(item, &operand);
-	check_variables(&operand);
-}
-
-static void
-check_subscripts(JsonPathItem *item)
-{
-	for (int i = 0; i < item->content.array.nelems; i++)
-	{
-		JsonPathItem from;
-		JsonPathItem to;
-		bool		is_range = jspGetArraySubscript(item, &from, &to, i);
-
-		check_variables(&from);
-		if (is_range)
-			check_variables(&to);
-	}
-}
-
-static void
-check_variable(JsonPathItem *item)
-{
-	int32		length;
-	char	   *name = jspGetString(item, &length);
-
-	if ((length == 7 && memcmp(name, "headers", 7) == 0) ||
-		(length == 5 && memcmp(name, "query", 5) == 0))
-		return;
-	cpw_errors_raise(CPW_INVALID_WEBHOOK_FILTER_PATTERN,
-					 psprintf("A path has no variable '$%s'.",
-							  pnstrdup(name, length)),
-					 "The variables of a path are $headers and $query.",
-					 "there is no variable '$%s'", pnstrdup(name, length));
-}
-
-/*
- * An unknown variable is an error of evaluation, even of a silent one, but only
- * where evaluation reaches it: so the whole path is walked.
- */
-static void
-check_variables(JsonPathItem *item)
-{
-	JsonPathItem part;
-
-	check_stack_depth();
-	switch (item->type)
-	{
-		case jpiVariable:
-			check_variable(item);
-			break;
-		case jpiAnd:
-		case jpiOr:
-		case jpiEqual:
-		case jpiNotEqual:
-		case jpiLess:
-		case jpiGreater:
-		case jpiLessOrEqual:
-		case jpiGreaterOrEqual:
-		case jpiAdd:
-		case jpiSub:
-		case jpiMul:
-		case jpiDiv:
-		case jpiMod:
-		case jpiStartsWith:
-			check_operands(item);
-			break;
-		case jpiNot:
-		case jpiIsUnknown:
-		case jpiExists:
-		case jpiPlus:
-		case jpiMinus:
-		case jpiFilter:
-			jspGetArg(item, &part);
-			check_variables(&part);
-			break;
-		case jpiLikeRegex:
-			jspInitByBuffer(&part, item->base, item->content.like_regex.expr);
-			check_variables(&part);
-			break;
-		case jpiIndexArray:
-			check_subscripts(item);
-			break;
-		default:
-			break;
-	}
-	if (jspGetNext(item, &part))
-		check_variables(&part);
-}
-
 /*
  * All that a path selects, as a jsonb array. The fmgr shortcuts are not used:
  * they raise an error of their own on a NULL result.
@@ -185,7 +85,6 @@ CpwFilter *
 cpw_filter_compile(const char *json_path, const char *match_equals)
 {
 	CpwFilter  *filter = palloc0(sizeof(CpwFilter));
-	JsonPathItem root;
 	bool		is_translated;
 
 	filter->json_path = pstrdup(json_path);
@@ -193,15 +92,10 @@ cpw_filter_compile(const char *json_path, const char *match_equals)
 	filter->path = cpw_json_path_compile(json_path, &is_translated);
 	filter->is_predicate = selects_truth(filter->path);
 	filter->no_variables = parse_constant("{\"headers\":{},\"query\":{}}");
-	/* A JSONPath has no variables: those of its translation are refusals. */
-	if (is_translated)
-		return filter;
-
 	/* A text search errs on the safe side: "headers" may be a member's name. */
-	filter->uses_variables = strstr(json_path, "headers") != NULL ||
-		strstr(json_path, "query") != NULL;
-	jspInit(&root, filter->path);
-	check_variables(&root);
+	filter->uses_variables = !is_translated &&
+		(strstr(json_path, "headers") != NULL ||
+		 strstr(json_path, "query") != NULL);
 	return filter;
 }
 

@@ -3,8 +3,9 @@
  *		What a filter's path means: the only place that decides it.
  *
  * A text that is a JSONPath (base/json_path.h) means what it means there; one
- * that is not, but is a jsonpath of PostgreSQL, means that. A JSONPath that has
- * no exact translation is an error, also where PostgreSQL could read it.
+ * that is not, but is a jsonpath of PostgreSQL with no variables other than
+ * $headers and $query, means that. A JSONPath that has no exact translation is
+ * an error, also where PostgreSQL could read it.
  */
 #ifndef CPW_PG_JSON_PATH_H
 #define CPW_PG_JSON_PATH_H
