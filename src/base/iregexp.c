@@ -24,8 +24,12 @@
 /* Bound of a repetition in the server's regular expressions. */
 #define MAX_REPETITION	255
 
-/* Copies of an atom that all repetitions make: what compiling costs. */
+/*
+ * What compiling costs (measured: test/jsonpath/time): the copies of atoms that
+ * all repetitions make, and the square of those that may be skipped.
+ */
 #define MAX_COPIES		500
+#define MAX_SKIPS		40
 
 #define LAST_CODE		0x10ffff
 
@@ -58,6 +62,7 @@ typedef struct Part
 {
 	unsigned	within;			/* alphabets that a match may be made of */
 	int64_t		copies;
+	int64_t		skips;
 } Part;
 
 typedef struct Parser
@@ -199,6 +204,7 @@ write_class(Parser *parser, Class *class, Part *part)
 	if (parser->regexp->ignores_case && !add_other_case(parser, class))
 		return false;
 	part->copies = 1;
+	part->skips = 0;
 	part->within = 0;
 	for (unsigned i = 1; i < sizeof(alphabets) / sizeof(alphabets[0]); i++)
 		for (const char *c = alphabets[i]; *c != '\0'; c++)
@@ -386,6 +392,7 @@ write_dot(Parser *parser, Part *part)
 		return write_class(parser, &class, part);
 	}
 	part->copies = 1;
+	part->skips = 0;
 	part->within = NUMBER | TRUE_ | FALSE_;
 	return write_text(parser, ".");
 }
@@ -473,11 +480,19 @@ parse_braces(Parser *parser, int *least, int *most)
 }
 
 static bool
+check_cost(Parser *parser, const Part *part)
+{
+	return (part->copies <= MAX_COPIES && part->skips <= MAX_SKIPS) ||
+		fail(parser, "the repetitions of a pattern are too many");
+}
+
+static bool
 parse_quantifier(Parser *parser, Part *part)
 {
 	char		text[32];
 	int			least = 0;
 	int			most = -1;
+	int			times;
 
 	if (take(parser, "*"))
 		snprintf(text, sizeof(text), "*");
@@ -505,12 +520,23 @@ parse_quantifier(Parser *parser, Part *part)
 	/* Whether a lazy one matches is the same question as for a greedy one. */
 	if (parser->regexp->is_java && !take(parser, "?") && peek(parser) == '+')
 		return fail(parser, "a possessive quantifier cannot be expressed");
+	times = most > least ? most : least + 1;
+	/* A loop around what may be empty doubles the ways through it. */
+	if ((part->within & EMPTY) != 0)
+	{
+		if (part->skips == 0)
+			part->skips = 1;
+		if (most < 0 && times < 2)
+			times = 2;
+	}
+	part->copies *= times;
+	part->skips *= times;
 	if (least == 0)
+	{
 		part->within = EMPTY | NUMBER | TRUE_ | FALSE_;
-	part->copies *= most > least ? most : least + 1;
-	if (part->copies > MAX_COPIES)
-		return fail(parser, "the repetitions of a pattern are too many");
-	return write_text(parser, text);
+		part->skips++;
+	}
+	return check_cost(parser, part) && write_text(parser, text);
 }
 
 static bool
@@ -530,6 +556,7 @@ parse_branch(Parser *parser, Part *part)
 {
 	part->within = EMPTY | NUMBER | TRUE_ | FALSE_;
 	part->copies = 0;
+	part->skips = 0;
 	if (parser->depth == 0 && take(parser, "^") && !write_text(parser, "^"))
 		return false;
 	while (!ends_branch(parser, parser->at))
@@ -546,10 +573,9 @@ parse_branch(Parser *parser, Part *part)
 			return false;
 		part->within &= piece.within;
 		part->copies += piece.copies;
+		part->skips += piece.skips;
 	}
-	if (part->copies > MAX_COPIES)
-		return fail(parser, "the repetitions of a pattern are too many");
-	return true;
+	return check_cost(parser, part);
 }
 
 static bool
@@ -565,9 +591,11 @@ parse_branches(Parser *parser, Part *part)
 			return false;
 		part->within |= branch.within;
 		part->copies += branch.copies;
+		part->skips += branch.skips;
 	}
-	return part->copies <= MAX_COPIES ||
-		fail(parser, "the repetitions of a pattern are too many");
+	if ((part->within & EMPTY) != 0 && part->skips == 0)
+		part->skips = 1;
+	return check_cost(parser, part);
 }
 
 bool

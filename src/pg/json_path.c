@@ -20,7 +20,9 @@
 
 /* What a like_regex may have, to be compiled within milliseconds. */
 #define MAX_COPIES		500		/* of an atom, by repetition */
-#define MAX_CONSTRAINTS	8
+#define MAX_CONSTRAINTS	8		/* in groups, copies included */
+#define MAX_SKIPS		40		/* parts that may be absent, as these */
+#define MAX_LOOPS		5		/* groups that are repeated */
 #define MAX_SPAN		200000	/* characters in ranges, with a flag */
 
 #define LAST_CODE		0x10ffff
@@ -73,8 +75,8 @@ is_constraint(const char *text)
  * Whether a text may be left to the server's parser: it compiles a path's
  * regular expressions, and some would keep it busy for long. The product of
  * all repetitions bounds the copies, whatever is nested in what; assertions
- * multiply states where they are repeated, so those in groups count as often;
- * and without regard to case each character of a range is looked at. Measured
+ * multiply states where they are repeated, so those in groups count as often,
+ * what may be absent as well; and without regard to case each character of a range is looked at. Measured
  * by test/jsonpath/time.
  */
 static bool
@@ -85,6 +87,8 @@ is_cheap(const char *text)
 	int64		copies = 1;
 	int64		span = 0;
 	int64		constraints = 0;
+	int64		skips = 0;
+	int			loops = 0;
 	int			depth = 0;
 
 	for (; p != NULL && *p != '\0'; p++)
@@ -95,14 +99,20 @@ is_cheap(const char *text)
 			depth--;
 		else if (*p == '{')
 			copies *= read_copies(p + 1);
+		if (*p == '*' || (*p == '?' && p[-1] != '(') ||
+			(*p == '|' && (strchr("(|", p[-1]) != NULL || p[1] == ')')))
+			skips++;
+		if (*p == ')' && p[1] != '\0' && strchr("*+{", p[1]) != NULL)
+			loops++;
 		if (depth > 0 && is_constraint(p))
 			constraints++;
 		/* A range's end: an escape may be the last character of all. */
 		if (*p == '-' && has_flags)
 			span += p[1] == '\\' ? LAST_CODE :
 				(int64) utf8_to_unicode((const unsigned char *) p + 1);
-		if (copies > MAX_COPIES || constraints * copies > MAX_CONSTRAINTS ||
-			span > MAX_SPAN)
+		if (copies > MAX_COPIES || span > MAX_SPAN || loops > MAX_LOOPS ||
+			constraints * copies > MAX_CONSTRAINTS ||
+			skips * copies > MAX_SKIPS)
 			return false;
 		if (*p == '\\')
 			p += p[1] == '\\' && p[2] != '\0' ? 2 : p[1] != '\0';

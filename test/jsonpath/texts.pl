@@ -25,10 +25,26 @@ sub put
 sub nest
 {
 	my ($before, $open, $inner, $close, $after) = @_;
-	my $times = int((150 - length "$before$inner$after") / length "$open$close");
+	my $length = length "$open$close";
+	my $times = $length ? int((150 - length "$before$inner$after") / $length) : 0;
 
 	put($before . $open x $times . $inner . $close x $times . $after);
 	put($before . $open x 150);
+}
+
+# Loops in loops, in both languages.
+sub nested_loops
+{
+	my ($open, $times) = @_;
+	my @both;
+
+	for my $close (')*', ')+', '){2}', '){0,2}')
+	{
+		my $pattern = $open x $times . $close x $times;
+
+		push @both, [ '$[?search(@,"' . $pattern, '', '', '', '")]' ], [ '$ ? (@ like_regex "' . $pattern, '', '', '', '")' ];
+	}
+	return @both;
 }
 
 my @nestings = (
@@ -54,6 +70,13 @@ my @nestings = (
 	[ '$ ? (@ like_regex "(a)', '(\\\\1', 'b', ')*', '")' ], [ '$ ? (@ like_regex "', '((a*)*|b*)*', '', '', '")' ],
 	[ '$ ? (@ like_regex "', '(.*){0,9}', '', '', '")' ], [ '$ ? (@ like_regex "', 'x*', '', '', '{1000}")' ],
 	[ '$ ? (@ like_regex "', '(a*|', 'b', '){0,3}', '")' ], [ '$ ? (@ like_regex "', '\\\\y(a|', 'b', ')*', '")' ],
+	[ '$[?search(@,"(', 'a?b?', 'c?', '', '){99}")]' ], [ '$[?search(@,"', '(.?){9}', '', '', '")]' ],
+	[ '$[?search(@,"', '(a{0,9}b{0,9}', '', ')*', '")]' ], [ '$[?search(@,"', 'a?', '', '', '")]' ],
+	[ '$ ? (@ like_regex "(', 'a?b?', 'c?', '', '){99}")' ], [ '$ ? (@ like_regex "', '(.?){9}', '', '', '")' ],
+	[ '$ ? (@ like_regex "', '(a{0,9}b{0,9}', '', ')*', '")' ], [ '$ ? (@ like_regex "(', '(a|)', '', '', '){9}")' ],
+	[ '$ ? (@ like_regex "', '(a|)', '', '', '")' ], [ '$[?search(@,"', '(a|)', '', '', '")]' ],
+	[ '$[?search(@,"(', '(a|)', '', '', '){20}")]' ], [ '$ ? (@ like_regex "', '(|b', '', ')+', '")' ],
+	map({ nested_loops($_, 5), nested_loops($_, 20) } '(|b', '(b*|a', '(a?', '(a|', '(a?|', '(^a|', '(a+b?', '(a{0,2}'),
 	[ '$ ? (@ like_regex "', '[[:alpha:]]', '', '', '" flag "i")' ], [ '$ ? (@ like_regex "', '(?<!', 'a', ')', '")' ]);
 nest(@$_) for @nestings;
 

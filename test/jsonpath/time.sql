@@ -26,7 +26,15 @@ $$;
 
 UPDATE texts t SET (milliseconds, outcome) = (SELECT x.milliseconds, x.outcome FROM take_time(t.path) x);
 
--- Those that were slow, in a new session, whose server has compiled nothing.
+-- Those that were slow, in new sessions, whose servers have compiled nothing.
+\c
+CREATE TEMPORARY TABLE again AS
+SELECT path, (take_time(path)).milliseconds FROM texts WHERE milliseconds > 10;
+UPDATE texts t SET milliseconds = least(t.milliseconds, a.milliseconds) FROM again a WHERE a.path = t.path;
+\c
+CREATE TEMPORARY TABLE again AS
+SELECT path, (take_time(path)).milliseconds FROM texts WHERE milliseconds > 10;
+UPDATE texts t SET milliseconds = least(t.milliseconds, a.milliseconds) FROM again a WHERE a.path = t.path;
 \c
 CREATE TEMPORARY TABLE again AS
 SELECT path, (take_time(path)).milliseconds FROM texts WHERE milliseconds > 10;
