@@ -61,6 +61,7 @@ static const char *const alphabets[] = {"", "0123456789+-.eE", "true", "false"};
 typedef struct Part
 {
 	unsigned	within;			/* alphabets that a match may be made of */
+	bool		has_digit;		/* a match may hold a digit */
 	int64_t		copies;
 	int64_t		skips;
 } Part;
@@ -206,6 +207,9 @@ write_class(Parser *parser, Class *class, Part *part)
 	part->copies = 1;
 	part->skips = 0;
 	part->within = 0;
+	part->has_digit = false;
+	for (uint32_t digit = '0'; digit <= '9'; digit++)
+		part->has_digit |= class_has(class, digit);
 	for (unsigned i = 1; i < sizeof(alphabets) / sizeof(alphabets[0]); i++)
 		for (const char *c = alphabets[i]; *c != '\0'; c++)
 			if (class_has(class, (unsigned char) *c))
@@ -394,6 +398,7 @@ write_dot(Parser *parser, Part *part)
 	part->copies = 1;
 	part->skips = 0;
 	part->within = NUMBER | TRUE_ | FALSE_;
+	part->has_digit = true;
 	return write_text(parser, ".");
 }
 
@@ -557,6 +562,7 @@ parse_branch(Parser *parser, Part *part)
 	part->within = EMPTY | NUMBER | TRUE_ | FALSE_;
 	part->copies = 0;
 	part->skips = 0;
+	part->has_digit = false;
 	if (parser->depth == 0 && take(parser, "^") && !write_text(parser, "^"))
 		return false;
 	while (!ends_branch(parser, parser->at))
@@ -572,6 +578,7 @@ parse_branch(Parser *parser, Part *part)
 		if (!parse_atom(parser, &piece) || !parse_quantifier(parser, &piece))
 			return false;
 		part->within &= piece.within;
+		part->has_digit |= piece.has_digit;
 		part->copies += piece.copies;
 		part->skips += piece.skips;
 	}
@@ -590,6 +597,7 @@ parse_branches(Parser *parser, Part *part)
 		if (!write_text(parser, "|") || !parse_branch(parser, &branch))
 			return false;
 		part->within |= branch.within;
+		part->has_digit |= branch.has_digit;
 		part->copies += branch.copies;
 		part->skips += branch.skips;
 	}
@@ -613,7 +621,7 @@ cpw_regexp_translate(CpwRegexp *regexp)
 	if (!at_end(&parser))
 		return fail(&parser, "a ) of the pattern has no (");
 	regexp->can_be_empty = (part.within & EMPTY) != 0;
-	regexp->can_be_number = (part.within & NUMBER) != 0;
+	regexp->can_be_number = (part.within & NUMBER) != 0 && part.has_digit;
 	regexp->can_be_true = (part.within & TRUE_) != 0;
 	regexp->can_be_false = (part.within & FALSE_) != 0;
 	return true;

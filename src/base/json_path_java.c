@@ -125,7 +125,8 @@ emit_array_has(CpwPathState *state, const CpwPathQuery *query,
 	cpw_path_emit_literal(state, literal);
 	if (literal->kind == CPW_OPERAND_NUMBER)
 	{
-		cpw_path_write(state, " || @ like_regex \"^[-+.]*[0-9]\" && ");
+		cpw_path_write(state, " || @.type() == \"string\" && "
+					   "@ like_regex \"^[-+.]*[0-9]\" && ");
 		cpw_path_emit_refusal(state,
 							  "a number among strings of digits cannot be looked for");
 	}
@@ -239,6 +240,8 @@ emit_size(CpwPathState *state, const CpwPathCondition *condition)
 	if (size >= 2)
 	{
 		cpw_path_write(state, " || ");
+		cpw_path_emit_query(state, query);
+		cpw_path_write(state, ".type() == \"string\" && ");
 		cpw_path_emit_query(state, query);
 		cpw_path_write(state, " like_regex \"^.{%d,%d}$\" flag \"s\" && ",
 					   (size + 1) / 2, size - 1);

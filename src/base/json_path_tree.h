@@ -243,7 +243,11 @@ extern void cpw_path_emit_whole(CpwPathState *state,
 extern void cpw_path_emit_exists(CpwPathState *state,
 								 const CpwPathQuery *query);
 
-/* A condition that is an error when it is evaluated, with this reason. */
+/*
+ * A condition that is an error when it is evaluated, with this reason. What
+ * stands before it with && must be false elsewhere, not unknown: an unknown
+ * does not keep jsonpath from evaluating the rest.
+ */
 extern void cpw_path_emit_refusal(CpwPathState *state, const char *reason);
 
 /* ---- json_path_slice.c ---- */

@@ -120,25 +120,25 @@ is_cheap(const char *text)
 	return true;
 }
 
+/* Both languages' reasons, or that of a JSONPath that has no translation. */
 _Noreturn static void
 raise_problem(const char *text, const CpwJsonPathProblem *problem,
-	  const char *server_reason)
+			  const char *server_reason)
 {
 	char	   *shown = shorten(text);
-	StringInfoData detail;
+	const char *hint = problem->hint ? problem->hint :
+		"Use a JSONPath such as $.ref or $.commits[0].id, or a jsonpath of PostgreSQL.";
+	char	   *detail = psprintf("At character %zu of '%s'.",
+								  problem->position, shown);
 
-	initStringInfo(&detail);
-	appendStringInfo(&detail, "At character %zu of '%s': %s.",
-					 problem->position, shown, problem->reason);
-	if (server_reason != NULL)
-		appendStringInfo(&detail, " As a jsonpath of PostgreSQL: %s.",
-						 server_reason);
-	cpw_errors_raise(CPW_INVALID_WEBHOOK_FILTER_PATTERN, detail.data,
-					 problem->hint ? problem->hint :
-					 "Use a JSONPath such as $.ref or $.commits[0].id, or a jsonpath of PostgreSQL.",
-					 "'%s' %s: %s at character %zu", shown,
-					 server_reason ? "is no path" : "is a JSONPath that can't be used",
-					 problem->reason, problem->position);
+	if (server_reason == NULL)
+		cpw_errors_raise(CPW_INVALID_WEBHOOK_FILTER_PATTERN, detail, hint,
+						 "'%s' is a JSONPath that can't be used: %s at character %zu",
+						 shown, problem->reason, problem->position);
+	cpw_errors_raise(CPW_INVALID_WEBHOOK_FILTER_PATTERN, detail, hint,
+					 "'%s' is no path: for a JSONPath, %s at character %zu; for a jsonpath of PostgreSQL, %s",
+					 shown, problem->reason, problem->position,
+					 server_reason);
 }
 
 /* ---- variables ---- */
