@@ -11,15 +11,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/iregexp_class.h"
+
 #ifdef POSTGRES_H
 #error "src/base is plain C"
 #endif
 
 /* Groups in one another. */
 #define MAX_DEPTH		30
-
-/* Ranges of one class. */
-#define MAX_RANGES		64
 
 /* Bound of a repetition in the server's regular expressions. */
 #define MAX_REPETITION	255
@@ -31,20 +30,7 @@
 #define MAX_COPIES		500
 #define MAX_SKIPS		40
 
-#define LAST_CODE		0x10ffff
-
-typedef struct Range
-{
-	uint32_t	from;
-	uint32_t	to;
-} Range;
-
-typedef struct Class
-{
-	Range		ranges[MAX_RANGES];
-	int			count;
-	bool		negated;
-} Class;
+#define LAST_CODE		CPW_REGEXP_LAST_CODE
 
 /* Alphabets that a value's text may be made of, and the empty one. */
 enum
@@ -157,128 +143,47 @@ take_character(Parser *parser, uint32_t *code)
 /* ---- classes ---- */
 
 static bool
-add_range(Parser *parser, Class *class, uint32_t from, uint32_t to)
+add_range(Parser *parser, CpwRegexpClass *class, uint32_t from, uint32_t to)
 {
-	if (class->count == MAX_RANGES)
-		return fail(parser, "a class of the pattern is too large");
-	class->ranges[class->count++] = (Range) {from, to};
-	return true;
-}
-
-/* The letters of the other case, for Java's flag i. */
-static bool
-add_other_case(Parser *parser, Class *class)
-{
-	int			count = class->count;
-
-	for (int i = 0; i < count; i++)
-	{
-		Range		range = class->ranges[i];
-
-		for (uint32_t first = 'A'; first <= 'a'; first += 'a' - 'A')
-		{
-			uint32_t	from = range.from > first ? range.from : first;
-			uint32_t	to = range.to < first + 25 ? range.to : first + 25;
-
-			if (from <= to && !add_range(parser, class, from ^ 0x20, to ^ 0x20))
-				return false;
-		}
-	}
-	return true;
-}
-
-static bool
-class_has(const Class *class, uint32_t code)
-{
-	for (int i = 0; i < class->count; i++)
-		if (class->ranges[i].from <= code && code <= class->ranges[i].to)
-			return !class->negated;
-	return class->negated;
+	return cpw_regexp_class_add(class, from, to) ||
+		fail(parser, "a class of the pattern is too large");
 }
 
 /* Writes a class and says what a match of it may be made of. */
 static bool
-write_class(Parser *parser, Class *class, Part *part)
+write_class(Parser *parser, CpwRegexpClass *class, Part *part)
 {
-	char		text[32];
+	char		text[CPW_REGEXP_CLASS_SIZE];
 
-	if (parser->regexp->ignores_case && !add_other_case(parser, class))
-		return false;
+	if (parser->regexp->ignores_case &&
+		!cpw_regexp_class_add_other_case(class))
+		return fail(parser, "a class of the pattern is too large");
 	part->copies = 1;
 	part->skips = 0;
 	part->within = 0;
 	part->has_digit = false;
 	for (uint32_t digit = '0'; digit <= '9'; digit++)
-		part->has_digit |= class_has(class, digit);
+		part->has_digit |= cpw_regexp_class_has(class, digit);
 	for (unsigned i = 1; i < sizeof(alphabets) / sizeof(alphabets[0]); i++)
 		for (const char *c = alphabets[i]; *c != '\0'; c++)
-			if (class_has(class, (unsigned char) *c))
+			if (cpw_regexp_class_has(class, (unsigned char) *c))
 				part->within |= 1u << i;
-
-	/* A single character that has no meaning stands for itself. */
-	if (class->count == 1 && !class->negated &&
-		class->ranges[0].from == class->ranges[0].to)
-	{
-		uint32_t	code = class->ranges[0].from;
-
-		if (code < 0x80 && strchr("0123456789abcdefghijklmnopqrstuvwxyz"
-								  "ABCDEFGHIJKLMNOPQRSTUVWXYZ /_-#@:,;",
-								  (int) code) != NULL)
-			snprintf(text, sizeof(text), "%c", (char) code);
-		else if (code > 0x20 && code < 0x7f)
-			snprintf(text, sizeof(text), "\\%c", (char) code);
-		else
-			snprintf(text, sizeof(text), "\\U%08x", (unsigned) code);
-		return write_text(parser, text);
-	}
-	if (!write_text(parser, class->negated ? "[^" : "["))
-		return false;
-	for (int i = 0; i < class->count; i++)
-	{
-		const Range *range = &class->ranges[i];
-
-		snprintf(text, sizeof(text),
-				 range->from == range->to ? "\\U%08x" : "\\U%08x-\\U%08x",
-				 (unsigned) range->from, (unsigned) range->to);
-		if (!write_text(parser, text))
-			return false;
-	}
-	return write_text(parser, "]");
+	cpw_regexp_class_print(class, text);
+	return write_text(parser, text);
 }
 
 /* What a backslash and a letter of Java stand for; false: nothing known. */
 static bool
-add_java_class(Parser *parser, Class *class, char letter, bool *known)
+add_java_class(Parser *parser, CpwRegexpClass *class, char letter, bool *known)
 {
-	static const Range digits[] = {{'0', '9'}};
-	static const Range words[] = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
-	static const Range spaces[] = {{'\t', '\r'}, {' ', ' '}};
-	char		lower = (char) (letter | 0x20);
-	const Range *ranges = lower == 'd' ? digits : lower == 'w' ? words : spaces;
-	int			count = lower == 'd' ? 1 : lower == 'w' ? 4 : 2;
-	uint32_t	next = 1;
-
-	*known = lower == 'd' || lower == 'w' || lower == 's';
-	if (!*known)
-		return true;
-	for (int i = 0; i < count; i++)
-	{
-		if (letter == lower)
-		{
-			if (!add_range(parser, class, ranges[i].from, ranges[i].to))
-				return false;
-			continue;
-		}
-		if (!add_range(parser, class, next, ranges[i].from - 1))
-			return false;
-		next = ranges[i].to + 1;
-	}
-	return letter == lower || add_range(parser, class, next, LAST_CODE);
+	*known = letter != '\0' && strchr("dDwWsS", letter) != NULL;
+	return !*known || cpw_regexp_class_add_java(class, letter) ||
+		fail(parser, "a class of the pattern is too large");
 }
 
 /* A backslash is taken; one character, or (in Java) a class. */
 static bool
-parse_escape(Parser *parser, Class *class, uint32_t *code, bool *is_class)
+parse_escape(Parser *parser, CpwRegexpClass *class, uint32_t *code, bool *is_class)
 {
 	char		c = peek(parser);
 
@@ -319,7 +224,7 @@ parse_escape(Parser *parser, Class *class, uint32_t *code, bool *is_class)
 
 /* A character of a class, or an escape in it that is a class. */
 static bool
-parse_class_character(Parser *parser, Class *class, uint32_t *code,
+parse_class_character(Parser *parser, CpwRegexpClass *class, uint32_t *code,
 					  bool *is_class)
 {
 	bool		is_java = parser->regexp->is_java;
@@ -339,7 +244,7 @@ parse_class_character(Parser *parser, Class *class, uint32_t *code,
 static bool
 parse_class(Parser *parser, Part *part)
 {
-	Class		class = {.negated = take(parser, "^")};
+	CpwRegexpClass class = {.negated = take(parser, "^")};
 	bool		is_first = true;
 
 	while (is_first || peek(parser) != ']')
@@ -383,7 +288,7 @@ parse_class(Parser *parser, Part *part)
 static bool
 write_dot(Parser *parser, Part *part)
 {
-	Class		class = {.negated = true};
+	CpwRegexpClass class = {.negated = true};
 
 	if (!parser->regexp->dot_is_all)
 	{
@@ -424,7 +329,7 @@ parse_group(Parser *parser, Part *part)
 static bool
 parse_atom(Parser *parser, Part *part)
 {
-	Class		class = {0};
+	CpwRegexpClass class = {0};
 	uint32_t	code;
 	bool		is_class = false;
 	char		c = peek(parser);

@@ -19,6 +19,8 @@
 
 #include <stddef.h>
 
+#include "base/json_path_problem.h"
+
 /* Bytes of a path; a longer one is refused. */
 #define CPW_JSON_PATH_LENGTH	10000
 
@@ -27,20 +29,6 @@
 
 /* Bytes of memory that cpw_json_path_translate() needs for a text. */
 #define CPW_JSON_PATH_MEMORY(length)	((length) * 256 + 16384)
-
-typedef enum CpwJsonPathStatus
-{
-	CPW_JSON_PATH_OK,
-	CPW_JSON_PATH_INVALID,		/* no JSONPath */
-	CPW_JSON_PATH_REFUSED		/* one without an exact translation */
-} CpwJsonPathStatus;
-
-typedef struct CpwJsonPathProblem
-{
-	size_t		position;		/* in characters, from 1 */
-	const char *reason;			/* one clause; static */
-	const char *hint;			/* a full sentence, or NULL; static */
-} CpwJsonPathProblem;
 
 /*
  * Translates text (UTF-8, length bytes) to output, which has room for

@@ -69,6 +69,12 @@ cpw_path_emit_refusal(CpwPathState *state, const char *reason)
 				   "\"2000-01-01 00:00:00+00\".datetime())", reason);
 }
 
+void
+cpw_path_emit_constant(CpwPathState *state, bool value)
+{
+	cpw_path_write(state, value ? "(1 == 1)" : "(1 == 0)");
+}
+
 /* ---- selectors ---- */
 
 static void
@@ -95,7 +101,8 @@ has_repeated_name(const CpwPathSegment *segment)
 {
 	for (CpwPathSelector *a = segment->selectors; a != NULL; a = a->next)
 		for (CpwPathSelector *b = a->next; b != NULL; b = b->next)
-			if (cpw_path_texts_equal(&a->name, &b->name))
+			if (a->kind == CPW_SELECT_NAME && b->kind == CPW_SELECT_NAME &&
+				cpw_path_texts_equal(&a->name, &b->name))
 				return true;
 	return false;
 }
@@ -318,4 +325,19 @@ cpw_path_emit_exists(CpwPathState *state, const CpwPathQuery *query)
 	state->chosen = outer_chosen;
 	if (split != NULL)
 		cpw_path_write(state, ")");
+}
+
+void
+cpw_path_emit_pattern(CpwPathState *state, const char *pattern, const CpwPathQuery *a,
+			 const CpwPathQuery *b)
+{
+	for (const char *p = pattern; *p != '\0'; p++)
+	{
+		if (*p != '%')
+			cpw_path_write(state, "%c", *p);
+		else if (*++p == 'a')
+			cpw_path_emit_query(state, a);
+		else
+			cpw_path_emit_query(state, b);
+	}
 }

@@ -6,7 +6,6 @@
  * values are, its patterns match the texts of numbers and booleans and take
  * what has none for "": that is what the extra terms here are for.
  */
-#include <math.h>
 #include <string.h>
 
 #include "base/iregexp.h"
@@ -214,10 +213,11 @@ static void
 emit_size(CpwPathState *state, const CpwPathCondition *condition)
 {
 	const CpwPathQuery *query = condition->left->query;
-	double		number = trunc(condition->right->number);
+	double		number = condition->right->number;
 	int			size;
 
-	if (number > MAX_SIZE)
+	/* Java cuts a fraction off. */
+	if (number >= MAX_SIZE + 1)
 	{
 		cpw_path_refuse(state, condition->right->position,
 						"a size beyond 250 cannot be expressed", NULL);
@@ -225,7 +225,7 @@ emit_size(CpwPathState *state, const CpwPathCondition *condition)
 	}
 	cpw_path_write(state, "(");
 	cpw_path_emit_query(state, query);
-	if (number < 0)
+	if (number <= -1)
 	{
 		/* Java's size of an object is -1. */
 		cpw_path_write(state, number > -2 ? ".type() == \"object\")" :

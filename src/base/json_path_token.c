@@ -56,7 +56,7 @@ bool
 cpw_path_texts_equal(const CpwPathText *a, const CpwPathText *b)
 {
 	return a->length == b->length &&
-		memcmp(a->bytes, b->bytes, a->length) == 0;
+		(a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0);
 }
 
 static bool

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/json_path.h"
+#include "base/json_path_problem.h"
 
 /* Parentheses, "!", filters and functions in one another. */
 #define CPW_JSON_PATH_DEPTH		100
@@ -250,6 +250,14 @@ extern void cpw_path_emit_exists(CpwPathState *state,
  */
 extern void cpw_path_emit_refusal(CpwPathState *state, const char *reason);
 
+/* A condition that is always true, or never. */
+extern void cpw_path_emit_constant(CpwPathState *state, bool value);
+
+/* Writes a text in which %a and %b stand for two paths. */
+extern void cpw_path_emit_pattern(CpwPathState *state, const char *pattern,
+								  const CpwPathQuery *a,
+								  const CpwPathQuery *b);
+
 /* ---- json_path_slice.c ---- */
 
 /* The subscripts of a slice, without brackets. */
@@ -273,6 +281,22 @@ extern void cpw_path_emit_literal(CpwPathState *state,
 
 extern void cpw_path_emit_comparison(CpwPathState *state,
 									 const CpwPathCondition *condition);
+
+/* ---- json_path_length.c ---- */
+
+/*
+ * Compares the length of what a query selects with a number; with_strings:
+ * RFC 9535's length(), else Java JsonPath's.
+ */
+extern void cpw_path_emit_length(CpwPathState *state,
+								 CpwPathConditionKind kind,
+								 const CpwPathOperand *operand, double number,
+								 bool with_strings);
+
+/* Compares the count of the nodes that a query selects with a number. */
+extern void cpw_path_emit_count(CpwPathState *state,
+								CpwPathConditionKind kind,
+								const CpwPathOperand *operand, double number);
 
 /* Where the object that query selects has from least to most members. */
 extern void cpw_path_emit_members(CpwPathState *state,

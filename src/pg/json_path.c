@@ -136,28 +136,28 @@ raise_problem(const char *text, const CpwJsonPathProblem *problem,
 						 "'%s' is a JSONPath that can't be used: %s at character %zu",
 						 shown, problem->reason, problem->position);
 	cpw_errors_raise(CPW_INVALID_WEBHOOK_FILTER_PATTERN, detail, hint,
-					 "'%s' is no path: for a JSONPath, %s at character %zu; for a jsonpath of PostgreSQL, %s",
+					 "'%s' is no path: for a JSONPath, %s at character %zu, for a jsonpath of PostgreSQL, %s",
 					 shown, problem->reason, problem->position,
 					 server_reason);
 }
 
 /* ---- variables ---- */
 
-static void check_variables(JsonPathItem *item);
+static void check_variables(JsonPathItem *item, const char *text);
 
 static void
-check_operands(JsonPathItem *item)
+check_operands(JsonPathItem *item, const char *text)
 {
 	JsonPathItem operand;
 
 	jspGetLeftArg(item, &operand);
-	check_variables(&operand);
+	check_variables(&operand, text);
 	jspGetRightArg(item, &operand);
-	check_variables(&operand);
+	check_variables(&operand, text);
 }
 
 static void
-check_subscripts(JsonPathItem *item)
+check_subscripts(JsonPathItem *item, const char *text)
 {
 	for (int i = 0; i < item->content.array.nelems; i++)
 	{
@@ -165,14 +165,14 @@ check_subscripts(JsonPathItem *item)
 		JsonPathItem to;
 		bool		is_range = jspGetArraySubscript(item, &from, &to, i);
 
-		check_variables(&from);
+		check_variables(&from, text);
 		if (is_range)
-			check_variables(&to);
+			check_variables(&to, text);
 	}
 }
 
 static void
-check_variable(JsonPathItem *item)
+check_variable(JsonPathItem *item, const char *text)
 {
 	int32		length;
 	char	   *name = jspGetString(item, &length);
@@ -181,10 +181,10 @@ check_variable(JsonPathItem *item)
 		(length == 5 && memcmp(name, "query", 5) == 0))
 		return;
 	cpw_errors_raise(CPW_INVALID_WEBHOOK_FILTER_PATTERN,
+					 psprintf("In '%s'.", shorten(text)),
 					 "The variables of a path are $headers and $query.",
-					 "Use one of these, or a JSONPath such as $.ref.",
-					 "there is no variable '$%s'",
-					 shorten(pnstrdup(name, length)));
+					 "'%s' is no path: there is no variable '$%s'",
+					 shorten(text), shorten(pnstrdup(name, length)));
 }
 
 /*
@@ -192,7 +192,7 @@ check_variable(JsonPathItem *item)
  * where evaluation reaches it: so the whole path is walked.
  */
 static void
-check_variables(JsonPathItem *item)
+check_variables(JsonPathItem *item, const char *text)
 {
 	JsonPathItem part;
 
@@ -200,7 +200,7 @@ check_variables(JsonPathItem *item)
 	switch (item->type)
 	{
 		case jpiVariable:
-			check_variable(item);
+			check_variable(item, text);
 			break;
 		case jpiAnd:
 		case jpiOr:
@@ -216,7 +216,7 @@ check_variables(JsonPathItem *item)
 		case jpiDiv:
 		case jpiMod:
 		case jpiStartsWith:
-			check_operands(item);
+			check_operands(item, text);
 			break;
 		case jpiNot:
 		case jpiIsUnknown:
@@ -225,20 +225,20 @@ check_variables(JsonPathItem *item)
 		case jpiMinus:
 		case jpiFilter:
 			jspGetArg(item, &part);
-			check_variables(&part);
+			check_variables(&part, text);
 			break;
 		case jpiLikeRegex:
 			jspInitByBuffer(&part, item->base, item->content.like_regex.expr);
-			check_variables(&part);
+			check_variables(&part, text);
 			break;
 		case jpiIndexArray:
-			check_subscripts(item);
+			check_subscripts(item, text);
 			break;
 		default:
 			break;
 	}
 	if (jspGetNext(item, &part))
-		check_variables(&part);
+		check_variables(&part, text);
 }
 
 /* ---- compilation ---- */
@@ -303,7 +303,7 @@ cpw_json_path_compile(const char *text, bool *is_translated)
 		case CPW_JSON_PATH_INVALID:
 			path = compile_jsonpath(text, &problem);
 			jspInit(&root, path);
-			check_variables(&root);
+			check_variables(&root, text);
 			break;
 		case CPW_JSON_PATH_REFUSED:
 			raise_problem(text, &problem, NULL);

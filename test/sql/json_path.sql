@@ -1,10 +1,11 @@
 -- json_path(text): what a filter's path means.
 \set VERBOSITY terse
+SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS cp_webhook;
-SET client_min_messages = warning;
 
 -- What a path selects in a document: the translation, and the values in
--- jsonb's order; or the error.
+-- jsonb's order; or the error, without what the server's own parser says: that
+-- differs from version to version.
 CREATE FUNCTION pg_temp.try(path text, document jsonb DEFAULT NULL, OUT translation text, OUT selected jsonb, OUT problem text)
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -12,6 +13,7 @@ BEGIN
   selected := (SELECT coalesce(jsonb_agg(v ORDER BY v), '[]') FROM jsonb_path_query(document, translation::jsonpath, '{}', true) v);
 EXCEPTION WHEN OTHERS THEN
   problem := regexp_replace(SQLERRM, '^InvalidWebhookFilterPatternException', SQLSTATE);
+  problem := regexp_replace(problem, '(, for a jsonpath of PostgreSQL, )(?!its ).*', '\1...');
 END
 $$;
 
@@ -191,10 +193,10 @@ SELECT p.path, t.* FROM (VALUES
 \set items '\'[{"t": "fix"}, {"t": "Fix it"}, {"t": "feat"}, {"t": ["fix", "x"]}, {"t": ["x", "y"]}, {"t": []}, {"t": ""}, {"t": "1"}, {"t": 1}, {"t": true}, {"t": null}, {"t": {}}, {"t": {"k": 1}}, {"t": "😀"}, {"t": [3, 5]}, {"u": 1}]\'::jsonb'
 SELECT p.path, t.* FROM (VALUES
   (1, '$[?(@.t in [''fix'', ''feat''])]'), (2, '$[?(@.t nin [''fix'', ''feat''])]'), (3, '$[?(@.t IN [1])]'), (4, '$[?(@.t in [true, null])]'), (5, '$[?(@.t in [])]'), (6, '$[?(@.t in ["1"])]'),
-  (7, '$[?(''x'' in @.t)]'), (8, '$[?(''x'' nin @.t)]'), (9, '$[?(@.t contains ''fix'')]'), (10, '$[?(@.t contains ''i'')]'), (11, '$[?(@.t contains 3)]'), (12, '$[?(@.t contains '''')]'), (13, '$[?(@.t contains ''.'')]'),
+  (7, '$[?(''x'' in @.t)]'), (8, '$[?(''x'' nin @.t)]'), (9, '$[?(@.t contains ''fix'')]'), (10, '$[?(@.t contains ''i'')]'), (11, '$[?(@.t contains 3)]'), (17, '$[?(@.t contains 7)]'), (12, '$[?(@.t contains '''')]'), (13, '$[?(@.t contains ''.'')]'),
   (14, '$[?(@.t anyof [''fix'', ''y''])]'), (15, '$[?(@.t noneof [''fix'', ''y''])]'), (16, '$[?(@.t subsetof [''x'', ''y'', ''z''])]'),
-  (20, '$[?(@.t size 2)]'), (21, '$[?(@.t size 0)]'), (22, '$[?(@.t size 3)]'), (23, '$[?(@.t empty true)]'), (24, '$[?(@.t empty false)]'), (25, '$[?(@.t size -1)]'),
-  (30, '$[?(@.t =~ /fix/)]'), (31, '$[?(@.t =~ /fix.*/i)]'), (32, '$[?(@.t =~ /f\w+/)]'), (33, '$[?(@.t =~ /(?:fix|feat)/)]'), (34, '$[?(@.t =~ /^[a-z]+$/)]'), (35, '$[?(@.t =~ /F.x\s.*?/)]'), (36, '$[?(@.t =~ /t[^a]*/)]'), (37, '$[?(@.t =~ /f[^E]{2}t?/i)]'),
+  (20, '$[?(@.t size 4)]'), (21, '$[?(@.t size 0)]'), (22, '$[?(@.t size 3)]'), (23, '$[?(@.t empty true)]'), (24, '$[?(@.t empty false)]'), (25, '$[?(@.t size -1)]'),
+  (30, '$[?(@.t =~ /fix/)]'), (31, '$[?(@.t =~ /fix.*/i)]'), (32, '$[?(@.t =~ /f\w+/)]'), (33, '$[?(@.t =~ /(?:fix|feat)/)]'), (34, '$[?(@.t =~ /^[a-z]+$/)]'), (35, '$[?(@.t =~ /F.x\s.*?/)]'), (36, '$[?(@.t =~ /t[^a]*/)]'), (37, '$[?(@.t =~ /f[^E]{2}t?/i)]'), (38, '$[?(@.t =~ /[a-z]+/)]'),
   (40, '$[?(@.t.length() == 2)]'), (41, '$[?(@.t.length() > 0)]'), (42, '$[?(@.t.max() > 4)]'), (43, '$[?(@.t.max() == 5)]'), (44, '$[?(@.t.max() < 5)]'), (45, '$[?(@.t.min() >= 3)]'), (46, '$[?(@.t.min() < 3)]'), (47, '$[?(3 == @.t.min())]'), (48, '$[?(@.t.max() <= 5)]')
 ) AS p (number, path), LATERAL pg_temp.try(p.path, :items) t ORDER BY p.number;
 SELECT pg_temp.try('$.a.length()', '{"a": [1, 2, 3]}');
@@ -211,7 +213,8 @@ SELECT pg_temp.among('$[?@.a == @.b]', '[{"a": [1], "b": [1]}]');
 SELECT pg_temp.among('$[?@.a == @.b]', '[{"a": {"x": 1}, "b": [1]}, {"a": 1, "b": 1}, {}]');
 SELECT pg_temp.among('$[?length(@) > 2]', '["abc", [1, 2, 3], 5]');
 SELECT pg_temp.among('$[?length(@) > 2]', '["abc", {"a": 1}]');
-SELECT pg_temp.among('$[?(@.t size 2)]', '[{"t": "😀"}]');
+SELECT pg_temp.among('$[?(@.t size 2)]', '[{"t": "😀"}]'), pg_temp.among('$[?(@.t size 1)]', '[{"t": "😀"}]'), pg_temp.among('$[?(@.t size 3)]', '[{"t": "😀"}, {"t": 1}, {"t": "abc"}]');
+SELECT pg_temp.among('$[?(@.t contains 1)]', '[{"t": ["1.0"]}]'), pg_temp.among('$[?(@.t contains 1)]', '[{"t": [5, 1.0, "x", null]}]');
 SELECT '[{"a": 1, "b": 1}]'::jsonb @? cp_webhook.json_path('$[?@.a == @.b]');
 SELECT '[{"a": [1], "b": [1]}]'::jsonb @? cp_webhook.json_path('$[?@.a == @.b]');
 
@@ -264,7 +267,7 @@ SELECT count(*) FROM pg_temp.try('$' || repeat('[?@', 49) || repeat(']', 49)) WH
 SELECT right(problem, 50) FROM pg_temp.try('$' || repeat('[?@', 101) || repeat(']', 101));
 SELECT right(problem, 50) FROM pg_temp.try('$[?' || repeat('@.a==@.b||', 400) || '@]');
 SELECT length(cp_webhook.json_path('$[?' || repeat('@||', 3000) || '@]')::text) > 0 AS long_chain;
-SELECT pg_temp.try(repeat('!(', 3000) || '$ == 1' || repeat(')', 3000)) IS NOT NULL AS deep_jsonpath;
+SELECT problem IS NULL OR problem LIKE 'CP003%' AS deep_jsonpath FROM pg_temp.try(repeat('!(', 3000) || '$ == 1' || repeat(')', 3000));
 
 -- ---------------------------------------------------------------------------
 -- In put_webhook, and who may call it
