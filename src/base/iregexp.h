@@ -15,7 +15,7 @@
 #include <stddef.h>
 
 /* Bytes that the translation of a pattern may need. */
-#define CPW_REGEXP_SIZE(length)	((length) * 32 + 64)
+#define CPW_REGEXP_SIZE(length)	((length) * 100 + 64)
 
 typedef struct CpwRegexp
 {
