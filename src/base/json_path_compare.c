@@ -132,7 +132,8 @@ is_same_query(const CpwPathQuery *a, const CpwPathQuery *b)
 		s = s->next;
 		t = t->next;
 	}
-	return s == NULL && t == NULL && a->is_absolute == b->is_absolute;
+	return s == NULL && t == NULL && a->is_absolute == b->is_absolute &&
+		a->function == CPW_FUNCTION_NONE && b->function == CPW_FUNCTION_NONE;
 }
 
 /*

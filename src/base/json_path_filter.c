@@ -80,7 +80,11 @@ parse_nodes(CpwPathState *state, CpwPathOperand *operand)
 		return cpw_path_invalid(state, state->at,
 								"the function takes a path");
 	operand->query = cpw_path_parse_query(state, true);
-	return operand->query != NULL;
+	if (operand->query == NULL)
+		return false;
+	return operand->query->function == CPW_FUNCTION_NONE ||
+		cpw_path_invalid(state, operand->position,
+						 "the function takes a path without functions");
 }
 
 /* A value: a literal, a path to one node, or a function that makes one. */
