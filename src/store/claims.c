@@ -192,21 +192,15 @@ typedef struct Turn
 	pg_uuid_t	id;				/* whose turn it is */
 } Turn;
 
-/* Whether it is anybody's turn; with the pipeline's lock. */
+/* Whether it is anybody's turn, in the snapshot that is pinned. */
 static bool
-find_turn(Turn *turn)
+look_for_turn(Turn *turn)
 {
 	CpwQueue   *queue = turn->queue;
 	CpwStatement *statement = queue->mode == CPW_MODE_QUEUED ? &find_oldest
 		: &find_newest;
-	CpwArguments lock = {0};
 	CpwArguments arguments = {0};
 
-	cpw_arguments_add_text(&lock, queue->front.pipeline);
-	cpw_arguments_execute(&lock_pipeline, &lock);
-	if (!cpw_statement_get_bool(0, 1))
-		return false;
-	cpw_queues_refresh(queue);
 	if (queue->mode == CPW_MODE_PARALLEL || cpw_queues_is_running(queue))
 		return false;
 	cpw_arguments_add_text(&arguments, queue->front.pipeline);
@@ -217,6 +211,23 @@ find_turn(Turn *turn)
 		return false;
 	turn->id = cpw_statement_get_uuid(0, 1);
 	return true;
+}
+
+/* The same with the pipeline's lock; false where another one has that. */
+static bool
+find_turn(Turn *turn)
+{
+	CpwArguments lock = {0};
+	bool		found;
+
+	cpw_arguments_add_text(&lock, turn->queue->front.pipeline);
+	cpw_arguments_execute(&lock_pipeline, &lock);
+	if (!cpw_statement_get_bool(0, 1))
+		return false;
+	cpw_queues_pin(turn->queue);
+	found = look_for_turn(turn);
+	cpw_statement_unpin_snapshot();
+	return found;
 }
 
 /*
@@ -243,6 +254,7 @@ take_turn(Turn *turn)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(context);
+		cpw_statement_forget_snapshot();
 		RollbackAndReleaseCurrentSubTransaction();
 		CurrentResourceOwner = owner;
 		PG_RE_THROW();

@@ -12,6 +12,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
+#include "miscadmin.h"
 #include "pg/notification.h"
 #include "pg/settings.h"
 #include "store/arguments.h"
@@ -397,15 +398,31 @@ cpw_queues_open(char **pipelines, int count, CpwQueue **queues)
 	return n;
 }
 
+/*
+ * What makes an execution wait may end between the reading of the bounds and
+ * the snapshot: the bounds would be above it, and the next one would overtake
+ * it. So they are read together.
+ */
 void
-cpw_queues_refresh(CpwQueue *queue)
+cpw_queues_pin(CpwQueue *queue)
 {
 	Oid			table = cpw_queues_table();
-	uint64		generation = cpw_front_generation();
 	char	   *name = pstrdup(queue->front.pipeline);
+	uint64		generation;
 	CpwFront   *front;
+	int			count;
 
-	if (read_fronts(table, &name, 1, &front) == 1)
+	for (;;)
+	{
+		generation = cpw_front_generation();
+		cpw_statement_pin_snapshot();
+		count = read_fronts(table, &name, 1, &front);
+		if (cpw_front_generation() == generation)
+			break;
+		cpw_statement_unpin_snapshot();
+		CHECK_FOR_INTERRUPTS();
+	}
+	if (count == 1)
 		queue->front = *front;
 	else
 		cpw_bounds_clear(&queue->front, name);
