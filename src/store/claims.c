@@ -86,7 +86,7 @@ take_held(CpwQueue *queue, const pg_uuid_t *last, Taken *taken)
 	int			tried = 0;
 
 	while (tried < front->held_count && taken->count < taken->max &&
-		   cpw_front_compare(&front->held[tried], last) <= 0)
+		   cpw_bounds_compare(&front->held[tried], last) <= 0)
 		(void) take_one(front->pipeline, &front->held[tried++], taken);
 	front->held_count -= tried;
 	memmove(front->held, front->held + tried,
@@ -104,7 +104,7 @@ take_parallel(CpwQueue *queue, const pg_uuid_t *last, Taken *taken)
 
 	take_held(queue, last, taken);
 	wanted = taken->max - taken->count;
-	if (wanted == 0 || cpw_front_compare(&front->waiting, last) > 0)
+	if (wanted == 0 || cpw_bounds_compare(&front->waiting, last) > 0)
 	{
 		queue->head = front->held_count > 0 ? front->held[0] : front->waiting;
 		return;
@@ -118,13 +118,13 @@ take_parallel(CpwQueue *queue, const pg_uuid_t *last, Taken *taken)
 	{
 		const pg_uuid_t *first = &taken->ids[taken->count - found];
 
-		if (cpw_front_compare(first, &front->waiting) != 0)
+		if (cpw_bounds_compare(first, &front->waiting) != 0)
 			cpw_queues_pass_over(queue, first);
 	}
 	front->waiting = *last;
-	if (!cpw_front_is_last(last))
+	if (!cpw_bounds_is_last(last))
 	{
-		cpw_front_increment(&front->waiting);
+		cpw_bounds_increment(&front->waiting);
 		cpw_queues_find_next(queue);
 	}
 	queue->head = front->held_count > 0 ? front->held[0] : front->waiting;
@@ -192,21 +192,15 @@ typedef struct Turn
 	pg_uuid_t	id;				/* whose turn it is */
 } Turn;
 
-/* Whether it is anybody's turn; with the pipeline's lock. */
+/* Whether it is anybody's turn, in the snapshot that is pinned. */
 static bool
-find_turn(Turn *turn)
+look_for_turn(Turn *turn)
 {
 	CpwQueue   *queue = turn->queue;
 	CpwStatement *statement = queue->mode == CPW_MODE_QUEUED ? &find_oldest
 		: &find_newest;
-	CpwArguments lock = {0};
 	CpwArguments arguments = {0};
 
-	cpw_arguments_add_text(&lock, queue->front.pipeline);
-	cpw_arguments_execute(&lock_pipeline, &lock);
-	if (!cpw_statement_get_bool(0, 1))
-		return false;
-	cpw_queues_refresh(queue);
 	if (queue->mode == CPW_MODE_PARALLEL || cpw_queues_is_running(queue))
 		return false;
 	cpw_arguments_add_text(&arguments, queue->front.pipeline);
@@ -217,6 +211,23 @@ find_turn(Turn *turn)
 		return false;
 	turn->id = cpw_statement_get_uuid(0, 1);
 	return true;
+}
+
+/* The same with the pipeline's lock; false where another one has that. */
+static bool
+find_turn(Turn *turn)
+{
+	CpwArguments lock = {0};
+	bool		found;
+
+	cpw_arguments_add_text(&lock, turn->queue->front.pipeline);
+	cpw_arguments_execute(&lock_pipeline, &lock);
+	if (!cpw_statement_get_bool(0, 1))
+		return false;
+	cpw_queues_pin(turn->queue);
+	found = look_for_turn(turn);
+	cpw_statement_unpin_snapshot();
+	return found;
 }
 
 /*
@@ -243,6 +254,7 @@ take_turn(Turn *turn)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(context);
+		cpw_statement_forget_snapshot();
 		RollbackAndReleaseCurrentSubTransaction();
 		CurrentResourceOwner = owner;
 		PG_RE_THROW();
@@ -277,7 +289,7 @@ supersede(const Turn *turn)
 	CpwArguments waiting = {0};
 	CpwArguments retrying = {0};
 
-	if (cpw_front_compare(&turn->queue->head, &turn->id) < 0)
+	if (cpw_bounds_compare(&turn->queue->head, &turn->id) < 0)
 	{
 		cpw_arguments_add_text(&waiting, front->pipeline);
 		cpw_arguments_add_uuid(&waiting, &turn->queue->head);
@@ -305,7 +317,7 @@ take_serial(CpwQueue *queue, Taken *taken)
 		take_one(queue->front.pipeline, &turn.id, taken) &&
 		queue->mode == CPW_MODE_SUPERSEDED)
 		supersede(&turn);
-	cpw_front_set_last(&queue->head);
+	cpw_bounds_set_last(&queue->head);
 }
 
 /* ---- the claim ---- */
@@ -337,20 +349,20 @@ find_next(CpwQueue *queues, int count, pg_uuid_t *other)
 {
 	CpwQueue   *next = NULL;
 
-	cpw_front_set_last(other);
+	cpw_bounds_set_last(other);
 	for (int i = 0; i < count; i++)
 	{
 		CpwQueue   *queue = &queues[i];
 
-		if (cpw_front_is_last(&queue->head))
+		if (cpw_bounds_is_last(&queue->head))
 			continue;
-		if (next == NULL || cpw_front_compare(&queue->head, &next->head) < 0)
+		if (next == NULL || cpw_bounds_compare(&queue->head, &next->head) < 0)
 		{
 			if (next != NULL)
 				*other = next->head;
 			next = queue;
 		}
-		else if (cpw_front_compare(&queue->head, other) < 0)
+		else if (cpw_bounds_compare(&queue->head, other) < 0)
 			*other = queue->head;
 	}
 	return next;

@@ -12,6 +12,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
+#include "miscadmin.h"
 #include "pg/notification.h"
 #include "pg/settings.h"
 #include "store/arguments.h"
@@ -70,7 +71,7 @@ read_all(CpwFront **fronts)
 	{
 		CpwFront   *front = &(*fronts)[i];
 
-		cpw_front_clear(front, cpw_statement_get_text(i, 1, context));
+		cpw_bounds_clear(front, cpw_statement_get_text(i, 1, context));
 		if (!cpw_statement_is_null(i, 2))
 			front->waiting = cpw_statement_get_uuid(i, 2);
 		if (!cpw_statement_is_null(i, 3))
@@ -291,7 +292,7 @@ static CpwStatement find_held = {
 static int
 compare_ids(const void *one, const void *other)
 {
-	return cpw_front_compare(one, other);
+	return cpw_bounds_compare(one, other);
 }
 
 /* Of the held, those that wait still and are older than the first other. */
@@ -311,7 +312,7 @@ look_at_held(CpwFront *front)
 	{
 		pg_uuid_t	id = cpw_statement_get_uuid(row, 1);
 
-		if (cpw_front_compare(&id, &front->waiting) < 0)
+		if (cpw_bounds_compare(&id, &front->waiting) < 0)
 			front->held[front->held_count++] = id;
 	}
 	qsort(front->held, front->held_count, sizeof(pg_uuid_t), compare_ids);
@@ -349,7 +350,7 @@ look_at_heads(Oid table, uint64 generation, CpwQueue *queues, int count)
 
 		queue->mode = read_mode(cpw_statement_get_text(row, 2, context));
 		if (cpw_statement_is_null(row, 3))
-			cpw_front_set_last(&queue->front.waiting);
+			cpw_bounds_set_last(&queue->front.waiting);
 		else
 			queue->front.waiting = cpw_statement_get_uuid(row, 3);
 	}
@@ -390,25 +391,41 @@ cpw_queues_open(char **pipelines, int count, CpwQueue **queues)
 		if (front->retrying <= now)
 			return_due(table, front);
 		cpw_front_add_own(table, front);
-		if (!cpw_front_is_last(&front->waiting) || front->held_count > 0)
+		if (!cpw_bounds_is_last(&front->waiting) || front->held_count > 0)
 			(*queues)[n++].front = *front;
 	}
 	look_at_heads(table, generation, *queues, n);
 	return n;
 }
 
+/*
+ * What makes an execution wait may end between the reading of the bounds and
+ * the snapshot: the bounds would be above it, and the next one would overtake
+ * it. So they are read together.
+ */
 void
-cpw_queues_refresh(CpwQueue *queue)
+cpw_queues_pin(CpwQueue *queue)
 {
 	Oid			table = cpw_queues_table();
-	uint64		generation = cpw_front_generation();
 	char	   *name = pstrdup(queue->front.pipeline);
+	uint64		generation;
 	CpwFront   *front;
+	int			count;
 
-	if (read_fronts(table, &name, 1, &front) == 1)
+	for (;;)
+	{
+		generation = cpw_front_generation();
+		cpw_statement_pin_snapshot();
+		count = read_fronts(table, &name, 1, &front);
+		if (cpw_front_generation() == generation)
+			break;
+		cpw_statement_unpin_snapshot();
+		CHECK_FOR_INTERRUPTS();
+	}
+	if (count == 1)
 		queue->front = *front;
 	else
-		cpw_front_clear(&queue->front, name);
+		cpw_bounds_clear(&queue->front, name);
 	cpw_front_add_own(table, &queue->front);
 	look_at_heads(table, generation, queue, 1);
 }
@@ -464,7 +481,7 @@ cpw_queues_find_next(CpwQueue *queue)
 	CpwFront   *front = &queue->front;
 	pg_uuid_t	last;
 
-	cpw_front_set_last(&last);
+	cpw_bounds_set_last(&last);
 	if (look_between(front->pipeline, &front->waiting, &last, 1) > 0)
 		front->waiting = cpw_statement_get_uuid(0, 1);
 	else

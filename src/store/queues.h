@@ -43,8 +43,11 @@ extern Oid	cpw_queues_table(void);
  */
 extern int	cpw_queues_open(char **pipelines, int count, CpwQueue **queues);
 
-/* Reads a queue's bounds and its first execution again, with a new snapshot. */
-extern void cpw_queues_refresh(CpwQueue *queue);
+/*
+ * Reads a queue's bounds and its first execution again, and pins the snapshot
+ * that belongs to them; the caller unpins it (statement.h).
+ */
+extern void cpw_queues_pin(CpwQueue *queue);
 
 /* Sets front.waiting to the first that waits from there on. */
 extern void cpw_queues_find_next(CpwQueue *queue);

@@ -124,6 +124,48 @@ is(sql(q{SELECT count(*) FROM cp_webhook.executions WHERE status = 'InProgress' 
 is(sql(q{SELECT pipeline, count(*), count(DISTINCT id) FROM done GROUP BY 1 ORDER BY 1}), "parallel|400|400\nqueued|200|200", 'each was done once');
 is(sql(q{SELECT count(*) FROM (SELECT id, lead(id) OVER (ORDER BY n) AS next FROM done WHERE pipeline = 'queued') d WHERE next < id}), '0', 'the QUEUED ones in order');
 
+# ---- a claim overlooks nothing ----
+
+# Late commits, rollbacks, retries, leases that run out. What is overlooked is
+# found by the look at everything, a minute later: here seconds are enough.
+create(stress => 'PARALLEL');
+sql(q{
+	CREATE PROCEDURE produce(transactions int) LANGUAGE plpgsql AS $$
+	BEGIN
+	  FOR i IN 1 .. transactions LOOP
+	    PERFORM cp_webhook.start_pipeline_execution('{"name": "stress"}') FROM generate_series(1, 1 + (random() * 2)::int);
+	    PERFORM pg_sleep(random() * 0.01);
+	    PERFORM cp_webhook.start_pipeline_execution('{"name": "stress"}') FROM generate_series(1, (random() * 2)::int);
+	    IF random() < 0.1 THEN ROLLBACK; ELSE COMMIT; END IF;
+	  END LOOP;
+	END $$;
+	CREATE PROCEDURE consume_stress() LANGUAGE plpgsql AS $$
+	DECLARE c record;
+	BEGIN
+	  WHILE EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'CALL produce%' AND state = 'active')
+	     OR EXISTS (SELECT FROM cp_webhook.executions WHERE pipeline = 'stress' AND status = 'InProgress') LOOP
+	    SELECT * INTO c FROM cp_webhook.claim_executions('w', '{stress}', 1, '50 ms');
+	    IF c.id IS NOT NULL THEN
+	      IF random() < 0.1 THEN ROLLBACK; CONTINUE; END IF;
+	      IF random() < 0.1 THEN PERFORM pg_sleep(random() * 0.02); END IF;
+	      IF random() < 0.3 THEN COMMIT; END IF;
+	      BEGIN
+	        IF random() < 0.2 THEN PERFORM cp_webhook.fail_execution(c.id, c.nonce, 'x', random() * interval '20 ms');
+	        ELSIF random() > 0.05 THEN PERFORM cp_webhook.complete_execution(c.id, c.nonce); END IF;
+	      EXCEPTION WHEN SQLSTATE 'CP030' THEN NULL;
+	      END;
+	    END IF;
+	    COMMIT;
+	  END LOOP;
+	END $$;});
+@running = map {
+	IPC::Run::start([ 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), '-c', $_ ], '<', '/dev/null')
+} ('CALL produce(300)') x 2, ('CALL consume_stress()') x 4;
+is(scalar(grep { !$_->finish } @running), 0, 'producers and consumers end without an error');
+is(sql(q{SELECT max(ended_at) - max(created_at) < '30 s' FROM cp_webhook.executions WHERE pipeline = 'stress'}), 't', 'nothing was overlooked');
+is(sql(q{SELECT string_agg(DISTINCT status, ' ') FROM cp_webhook.executions WHERE pipeline = 'stress'}), 'Succeeded', 'everything was done');
+cmp_ok(sql(q{SELECT max(attempts) FROM cp_webhook.executions WHERE pipeline = 'stress'}), '>', 1, 'some after several attempts');
+
 # ---- the channels ----
 
 my $path = put_webhook($node, 'hook', pipeline => 'parallel');
