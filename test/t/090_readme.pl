@@ -136,6 +136,13 @@ SQL
 		is_deeply([ grep { !$columns{$_} } @columns ],
 			[], "the page's columns of $object are there");
 	}
+
+	# expected/14_roles.out is what a server says.
+	my $page = slurp_file('README.md');
+	is_deeply(
+		[ grep { /^\| `/ } lines_of($page =~ /^## Roles\n(.*?)^## /ms) ],
+		[ grep { /^\| `/ } lines_of(slurp_file('expected/14_roles.out')) ],
+		'the privileges of the roles are those of the page');
 	$node->safe_psql('postgres', 'DROP EXTENSION cp_webhook');
 }
 
