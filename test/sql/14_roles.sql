@@ -32,6 +32,9 @@ SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'cp_webhook'::reg
 SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'cp_webhook'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL;
 SELECT c.oid::regclass FROM pg_class c WHERE relnamespace = 'cp_webhook'::regnamespace AND relkind IN ('r', 'p', 'v') AND NOT relispartition AND obj_description(c.oid, 'pg_class') IS NULL;
 
+SELECT a.attrelid::regclass || '.' || attname FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = 'cp_webhook'::regnamespace AND attnum > 0
+   AND (relkind IN ('r', 'p') OR relname IN ('webhooks', 'trigger_events')) AND NOT relispartition AND NOT attisdropped AND col_description(attrelid, attnum) IS NULL ORDER BY 1;
+SELECT tgname FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE relnamespace = 'cp_webhook'::regnamespace AND NOT tgisinternal AND obj_description(t.oid, 'pg_trigger') IS NULL;
 -- An operator's, an admin's and a consumer's day.
 CREATE ROLE regress_cpw_operator;
 CREATE ROLE regress_cpw_consumer;
