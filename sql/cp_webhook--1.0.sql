@@ -774,9 +774,9 @@ GRANT SELECT ON cp_webhook.trigger_events TO cp_webhook_operator, cp_webhook_con
 -- ---------------------------------------------------------------------------
 COMMENT ON COLUMN cp_webhook.deliveries.received_at IS 'when it was received: the instant in its id';
 COMMENT ON COLUMN cp_webhook.deliveries.webhook IS 'the name of its webhook at that time';
-COMMENT ON COLUMN cp_webhook.deliveries.provider_delivery_id IS 'the senders own id of it, by which a repeat is known; NULL: it gave none';
-COMMENT ON COLUMN cp_webhook.deliveries.event IS 'the senders name of the event; NULL: it gave none';
-COMMENT ON COLUMN cp_webhook.deliveries.source_address IS 'the clients address, behind trusted proxies that of the first one not trusted';
+COMMENT ON COLUMN cp_webhook.deliveries.provider_delivery_id IS 'the sender''s own id of it, by which a repeat is known; NULL: it gave none';
+COMMENT ON COLUMN cp_webhook.deliveries.event IS 'the sender''s name of the event; NULL: it gave none';
+COMMENT ON COLUMN cp_webhook.deliveries.source_address IS 'the client''s address, behind trusted proxies that of the first one not trusted';
 COMMENT ON COLUMN cp_webhook.deliveries.peer_address IS 'the other end of the connection';
 COMMENT ON COLUMN cp_webhook.deliveries.http_status IS 'what was answered';
 COMMENT ON COLUMN cp_webhook.deliveries.headers IS 'by lower-case name; secrets are ****';
@@ -801,7 +801,7 @@ COMMENT ON COLUMN cp_webhook.executions.updated_at IS 'when it last changed';
 COMMENT ON COLUMN cp_webhook.executions.webhook_id IS 'the internal id of the webhook that started it';
 COMMENT ON COLUMN cp_webhook.executions.client_request_token IS 'of start_pipeline_execution: the same one starts nothing again';
 COMMENT ON COLUMN cp_webhook.delivery_keys.webhook_id IS 'the internal id of the webhook';
-COMMENT ON COLUMN cp_webhook.delivery_keys.key IS 'the senders delivery id';
+COMMENT ON COLUMN cp_webhook.delivery_keys.key IS 'the sender''s delivery id';
 COMMENT ON COLUMN cp_webhook.delivery_keys.execution IS 'what the first one started';
 COMMENT ON COLUMN cp_webhook.webhook_counters.webhook_id IS 'the internal id of the webhook';
 COMMENT ON COLUMN cp_webhook.webhook_counters.worker IS 'the number of the receiver that counts here';
@@ -835,8 +835,8 @@ COMMENT ON COLUMN cp_webhook.pipeline_versions.declaration IS 'as it was put; se
 COMMENT ON COLUMN cp_webhook.pipeline_versions.created_at IS 'when it was made';
 COMMENT ON COLUMN cp_webhook.resource_tags.resource_type IS 'webhook or pipeline';
 COMMENT ON COLUMN cp_webhook.resource_tags.resource_name IS 'its name';
-COMMENT ON COLUMN cp_webhook.resource_tags.key IS 'the tags key';
-COMMENT ON COLUMN cp_webhook.resource_tags.value IS 'the tags value';
+COMMENT ON COLUMN cp_webhook.resource_tags.key IS 'the tag''s key';
+COMMENT ON COLUMN cp_webhook.resource_tags.value IS 'the tag''s value';
 COMMENT ON COLUMN cp_webhook.webhooks.name IS 'unique';
 COMMENT ON COLUMN cp_webhook.webhooks.url IS 'on which it takes POSTs: a capability';
 COMMENT ON COLUMN cp_webhook.webhooks.arn IS 'its ARN';
@@ -860,8 +860,8 @@ COMMENT ON COLUMN cp_webhook.webhooks.last_reason_at IS 'when last_reason was gi
 COMMENT ON COLUMN cp_webhook.webhooks.last_reason IS 'why the last one that did not trigger did not';
 COMMENT ON COLUMN cp_webhook.trigger_events.execution_id IS 'the pipelineExecutionId';
 COMMENT ON COLUMN cp_webhook.trigger_events.webhook IS 'the name of the webhook; NULL: it was started by hand';
-COMMENT ON COLUMN cp_webhook.trigger_events.event IS 'the senders name of the event';
-COMMENT ON COLUMN cp_webhook.trigger_events.provider_delivery_id IS 'the senders own id of the delivery';
+COMMENT ON COLUMN cp_webhook.trigger_events.event IS 'the sender''s name of the event';
+COMMENT ON COLUMN cp_webhook.trigger_events.provider_delivery_id IS 'the sender''s own id of the delivery';
 COMMENT ON COLUMN cp_webhook.trigger_events.received_at IS 'when the delivery was received';
 COMMENT ON COLUMN cp_webhook.trigger_events.headers IS 'its headers by lower-case name; secrets are ****';
 COMMENT ON COLUMN cp_webhook.trigger_events.payload IS 'its body; NULL once retention has dropped it';
