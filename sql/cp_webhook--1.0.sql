@@ -99,7 +99,7 @@ COMMENT ON TABLE cp_webhook.resource_tags IS 'tags of webhooks and pipelines; re
 -- ---------------------------------------------------------------------------
 
 -- One row a POST on a known URL, append-only, a partition a day by range of id
--- (a uuid v7 begins with its time). The partitions are made by the receivers
+-- (a uuid v7 begins with its time). The partitions are made by the workers
 -- and are no members of the extension: rows of members would not be restored.
 -- Indexes are made on each partition, none here: a restore would fail at
 -- ATTACH.
@@ -466,3 +466,14 @@ CREATE FUNCTION cp_webhook.stats(
   AS 'MODULE_PATHNAME', 'cp_webhook_stats';
 REVOKE ALL ON FUNCTION cp_webhook.stats() FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.stats() IS 'a row a receiver: where it listens, what it has counted since the server''s start (requests and what became of them, batches, requests in them, milliseconds spent on them), what it holds now; no rows where the library is not preloaded';
+
+CREATE FUNCTION cp_webhook.maintenance_stats(
+    OUT pid integer, OUT started_at timestamptz, OUT partitions_made bigint,
+    OUT partitions_dropped bigint, OUT keys_removed bigint,
+    OUT executions_removed bigint, OUT held_back text, OUT last_error text,
+    OUT last_error_at timestamptz)
+  RETURNS SETOF record
+  LANGUAGE c VOLATILE STRICT PARALLEL SAFE
+  AS 'MODULE_PATHNAME', 'cp_webhook_maintenance_stats';
+REVOKE ALL ON FUNCTION cp_webhook.maintenance_stats() FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.maintenance_stats() IS 'one row: what the maintenance worker has done since the server''s start, and why an old partition is still there; no row where the library is not preloaded';

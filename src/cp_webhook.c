@@ -9,6 +9,7 @@
 #include "miscadmin.h"
 #include "pg/counters.h"
 #include "pg/settings.h"
+#include "worker/maintenance.h"
 #include "worker/receiver.h"
 
 CPW_MODULE_MAGIC("cp_webhook", CPW_VERSION);
@@ -27,5 +28,8 @@ _PG_init(void)
 
 	/* pg_upgrade's servers are not to take anything from outside. */
 	if (!IsBinaryUpgrade)
+	{
 		cpw_receiver_register();
+		cpw_maintenance_register();
+	}
 }

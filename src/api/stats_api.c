@@ -1,6 +1,6 @@
 /*
  * stats_api.c
- *		stats(): what the receivers have counted, a row each.
+ *		stats() and maintenance_stats(): what the workers have counted.
  */
 #include "postgres.h"
 
@@ -14,8 +14,10 @@
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(cp_webhook_stats);
+PG_FUNCTION_INFO_V1(cp_webhook_maintenance_stats);
 
 #define STATS_COLUMNS	23
+#define MAINTENANCE_COLUMNS	9
 
 /* Verdicts that one column sums up, in the order of the columns. */
 static const struct
@@ -116,5 +118,44 @@ cp_webhook_stats(PG_FUNCTION_ARGS)
 		LWLockRelease(shared->lock);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
+	return (Datum) 0;
+}
+
+/*
+ * maintenance_stats(): one row, none in a server that does not preload the
+ * library.
+ */
+Datum
+cp_webhook_maintenance_stats(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	CpwShared  *shared = cpw_counters_shared();
+	Datum		values[MAINTENANCE_COLUMNS];
+	bool		nulls[MAINTENANCE_COLUMNS] = {false};
+	CpwWorkerSlot *slot;
+	int			c = 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (shared == NULL)
+		return (Datum) 0;
+	slot = &shared->slots[shared->workers];
+	LWLockAcquire(shared->lock, LW_SHARED);
+	nulls[c] = slot->pid == 0;
+	values[c++] = Int32GetDatum(slot->pid);
+	nulls[c] = slot->pid == 0;
+	values[c++] = TimestampTzGetDatum(slot->started_at);
+	values[c++] = counter(&shared->maintenance.partitions_made);
+	values[c++] = counter(&shared->maintenance.partitions_dropped);
+	values[c++] = counter(&shared->maintenance.keys_removed);
+	values[c++] = counter(&shared->maintenance.executions_removed);
+	nulls[c] = shared->maintenance.held_back[0] == '\0';
+	values[c++] = CStringGetTextDatum(shared->maintenance.held_back);
+	nulls[c] = slot->last_error[0] == '\0';
+	values[c++] = CStringGetTextDatum(slot->last_error);
+	nulls[c] = slot->last_error[0] == '\0';
+	values[c++] = TimestampTzGetDatum(slot->last_error_at);
+	LWLockRelease(shared->lock);
+	Assert(c == MAINTENANCE_COLUMNS);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	return (Datum) 0;
 }

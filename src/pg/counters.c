@@ -1,6 +1,6 @@
 /*
  * counters.c
- *		What the receivers tell of themselves, in shared memory.
+ *		What the workers tell of themselves, in shared memory.
  */
 #include "postgres.h"
 
@@ -21,7 +21,8 @@ static Size
 shared_size(void)
 {
 	return add_size(offsetof(CpwShared, slots),
-					mul_size(cpw_setting_workers, sizeof(CpwWorkerSlot)));
+					mul_size(cpw_setting_workers + 1,
+							 sizeof(CpwWorkerSlot)));
 }
 
 static void
@@ -50,6 +51,17 @@ init_slot(CpwWorkerSlot *slot)
 	pg_atomic_init_u64(&slot->certificate_expires_at, 0);
 }
 
+static void
+init_maintenance(CpwMaintenance *maintenance)
+{
+	memset(maintenance, 0, sizeof(CpwMaintenance));
+	pg_atomic_init_u64(&maintenance->put_away_at, 0);
+	pg_atomic_init_u64(&maintenance->partitions_made, 0);
+	pg_atomic_init_u64(&maintenance->partitions_dropped, 0);
+	pg_atomic_init_u64(&maintenance->keys_removed, 0);
+	pg_atomic_init_u64(&maintenance->executions_removed, 0);
+}
+
 /* Runs at the server's start and again after a crash of any process. */
 static void
 start_memory(void)
@@ -64,7 +76,8 @@ start_memory(void)
 	{
 		shared->lock = &(GetNamedLWLockTranche("cp_webhook")->lock);
 		shared->workers = cpw_setting_workers;
-		for (int i = 0; i < shared->workers; i++)
+		init_maintenance(&shared->maintenance);
+		for (int i = 0; i <= shared->workers; i++)
 			init_slot(&shared->slots[i]);
 	}
 	LWLockRelease(AddinShmemInitLock);
@@ -85,15 +98,30 @@ cpw_counters_shared(void)
 	return shared;
 }
 
+/* As many whole characters as fit. Under the lock. */
+static void
+copy_text(char *target, size_t size, const char *text)
+{
+	int			length = pg_mbcliplen(text, (int) strlen(text), (int) size - 1);
+
+	memcpy(target, text, length);
+	target[length] = '\0';
+}
+
+void
+cpw_counters_note_held_back(const char *reason)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	copy_text(shared->maintenance.held_back,
+			  sizeof(shared->maintenance.held_back), reason);
+	LWLockRelease(shared->lock);
+}
+
 void
 cpw_counters_note_error(CpwWorkerSlot *slot, const char *message)
 {
-	int			length = pg_mbcliplen(message, (int) strlen(message),
-									  sizeof(slot->last_error) - 1);
-
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	memcpy(slot->last_error, message, length);
-	slot->last_error[length] = '\0';
+	copy_text(slot->last_error, sizeof(slot->last_error), message);
 	slot->last_error_at = GetCurrentTimestamp();
 	LWLockRelease(shared->lock);
 }

@@ -1,6 +1,6 @@
 /*
  * counters.h
- *		What the receivers tell of themselves, in shared memory: who they are,
+ *		What the workers tell of themselves, in shared memory: who they are,
  *		where they listen, what they have counted since the server's start.
  *
  * A slot is written by its own worker alone. Counters are atomics; text and
@@ -42,15 +42,37 @@ typedef struct CpwWorkerSlot
 	pg_atomic_uint64 certificate_expires_at;	/* Unix seconds; 0: no TLS */
 } CpwWorkerSlot;
 
+/* What the maintenance worker tells beside its slot. */
+typedef struct CpwMaintenance
+{
+	/* Under the lock. */
+	char		held_back[256]; /* why something old is still there, or "" */
+
+	/* When (monotonic) a partition was last put away; 0: not yet. */
+	pg_atomic_uint64 put_away_at;
+
+	/* Since the server's start. */
+	pg_atomic_uint64 partitions_made;
+	pg_atomic_uint64 partitions_dropped;
+	pg_atomic_uint64 keys_removed;
+	pg_atomic_uint64 executions_removed;
+} CpwMaintenance;
+
 typedef struct CpwShared
 {
 	LWLock	   *lock;
-	int			workers;
+	int			workers;		/* receivers */
+	CpwMaintenance maintenance;
+
+	/* The receivers' by number, then that of the maintenance worker. */
 	CpwWorkerSlot slots[FLEXIBLE_ARRAY_MEMBER];
 } CpwShared;
 
 /* Asks for the shared memory; called by _PG_init() while preloading. */
 extern void cpw_counters_request(void);
+
+/* Says why something old is still there; "": there is nothing. */
+extern void cpw_counters_note_held_back(const char *reason);
 
 /* Notes in a slot what went wrong last. */
 extern void cpw_counters_note_error(CpwWorkerSlot *slot, const char *message);

@@ -40,10 +40,17 @@ int			cpw_setting_filter_timeout;
 int			cpw_setting_max_batch;
 int			cpw_setting_max_webhooks;
 int			cpw_setting_rejections_per_minute;
+int			cpw_setting_delivery_retention;
+int			cpw_setting_execution_retention;
+int			cpw_setting_deduplication_window;
 char	   *cpw_setting_partition;
 char	   *cpw_setting_region;
 char	   *cpw_setting_account_id;
 char	   *cpw_setting_role;
+
+/* Settings of ages are in minutes, the longest unit that the server has. */
+#define DAYS			(24 * 60)
+#define MAX_DAYS		36500
 
 typedef struct IntegerSetting
 {
@@ -108,6 +115,12 @@ static const IntegerSetting integer_settings[] = {
 		&cpw_setting_max_webhooks, 300, 1, INT_MAX, PGC_SIGHUP, 0},
 	{"cp_webhook.rejections_per_minute", "Rejected deliveries that a receiver records a minute and webhook.",
 		&cpw_setting_rejections_per_minute, 60, 0, 1000000, PGC_SIGHUP, 0},
+	{"cp_webhook.delivery_retention", "Age at which deliveries are removed, a day's partition at once; 0 or -1: never.",
+		&cpw_setting_delivery_retention, 30 * DAYS, -1, MAX_DAYS * DAYS, PGC_SIGHUP, GUC_UNIT_MIN},
+	{"cp_webhook.execution_retention", "Time after their end at which executions are removed; 0 or -1: never.",
+		&cpw_setting_execution_retention, 90 * DAYS, -1, MAX_DAYS * DAYS, PGC_SIGHUP, GUC_UNIT_MIN},
+	{"cp_webhook.deduplication_window", "Time for which a sender's delivery id is remembered; 0 or -1: for ever.",
+		&cpw_setting_deduplication_window, 3 * DAYS, -1, MAX_DAYS * DAYS, PGC_SIGHUP, GUC_UNIT_MIN},
 };
 
 static const StringSetting string_settings[] = {

@@ -31,6 +31,9 @@ extern int cpw_setting_filter_timeout;
 extern int cpw_setting_max_batch;
 extern int cpw_setting_max_webhooks;
 extern int cpw_setting_rejections_per_minute;
+extern int cpw_setting_delivery_retention;	/* minutes; 0 or -1: for ever */
+extern int cpw_setting_execution_retention; /* the same */
+extern int cpw_setting_deduplication_window;	/* the same */
 extern char *cpw_setting_partition;
 extern char *cpw_setting_region;
 extern char *cpw_setting_account_id;

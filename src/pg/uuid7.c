@@ -66,7 +66,17 @@ void
 cpw_uuid7_lower_bound(TimestampTz instant, pg_uuid_t *uuid)
 {
 	memset(uuid, 0, sizeof(pg_uuid_t));
-	write_ticks(uuid, ticks_of(instant));
+	write_ticks(uuid, ticks_of(Max(instant, -EPOCH_SHIFT)));
+}
+
+TimestampTz
+cpw_uuid7_instant(const pg_uuid_t *uuid)
+{
+	uint64		ticks = 0;
+
+	for (int i = 0; i < 6; i++)
+		ticks = ticks << 8 | uuid->data[i];
+	return instant_of(ticks << 12 | (uuid->data[6] & 0x0f) << 8 | uuid->data[7]);
 }
 
 char *

@@ -22,8 +22,14 @@
  */
 extern void cpw_uuid7_generate(pg_uuid_t *uuid, TimestampTz *instant);
 
-/* The least id of an instant, for the bounds of a range. */
+/*
+ * The least id of an instant, for the bounds of a range; before 1970, which no
+ * id can say, that of 1970.
+ */
 extern void cpw_uuid7_lower_bound(TimestampTz instant, pg_uuid_t *uuid);
+
+/* The time inside an id, to the microsecond. */
+extern TimestampTz cpw_uuid7_instant(const pg_uuid_t *uuid);
 
 /* The id as text, palloc'd. */
 extern char *cpw_uuid7_text(const pg_uuid_t *uuid);

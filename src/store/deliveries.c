@@ -404,68 +404,7 @@ cpw_deliveries_add_counts(int worker, const CpwCounts *counts, int count)
 	cpw_statement_execute(&add_counts, values, NULL);
 }
 
-/* ---- partitions and health ---- */
-
-static CpwStatement lock_partitions = {
-	.sql = "SELECT pg_catalog.pg_advisory_xact_lock("
-	"pg_catalog.hashtextextended('cp_webhook.deliveries', 0))",
-	.expected = SPI_OK_SELECT,
-};
-
-static CpwStatement find_partition = {
-	.sql = "SELECT c.oid FROM pg_catalog.pg_class c"
-	" JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid"
-	" WHERE c.relname = $1::pg_catalog.name AND c.relnamespace ="
-	" 'cp_webhook'::pg_catalog.regnamespace AND i.inhparent ="
-	" 'cp_webhook.deliveries'::pg_catalog.regclass",
-	.expected = SPI_OK_SELECT,
-	.parameters = 1,
-	.types = {TEXTOID},
-};
-
-void
-cpw_deliveries_make_partition(TimestampTz instant)
-{
-	TimestampTz day = instant - instant % USECS_PER_DAY;
-	char	   *name;
-	Datum		values[1];
-	struct pg_tm tm;
-	fsec_t		fsec;
-	pg_uuid_t	from;
-	pg_uuid_t	to;
-
-	/* Days of UTC, so that a bound does not depend on a setting. */
-	if (instant < 0 && instant % USECS_PER_DAY != 0)
-		day -= USECS_PER_DAY;
-	if (timestamp2tm(day, NULL, &tm, &fsec, NULL, NULL) != 0)
-		elog(ERROR, "timestamp out of range");
-	name = psprintf("deliveries_%04d%02d%02d", tm.tm_year, tm.tm_mon,
-					tm.tm_mday);
-	cpw_statement_execute(&lock_partitions, NULL, NULL);
-	values[0] = CStringGetTextDatum(name);
-	if (cpw_statement_execute(&find_partition, values, NULL) > 0)
-		return;
-	cpw_uuid7_lower_bound(day, &from);
-	cpw_uuid7_lower_bound(day + USECS_PER_DAY, &to);
-
-	/*
-	 * Made beside the table and attached: that takes no lock which an insert
-	 * waits for. Indexes are of the partition alone (see the install script).
-	 */
-	cpw_statement_run_utility(psprintf("CREATE TABLE cp_webhook.%s (LIKE"
-									   " cp_webhook.deliveries INCLUDING STORAGE"
-									   " INCLUDING COMPRESSION)", name));
-	cpw_statement_run_utility(psprintf("CREATE UNIQUE INDEX %s_id ON"
-									   " cp_webhook.%s (id)", name, name));
-	cpw_statement_run_utility(psprintf("CREATE INDEX %s_webhook ON"
-									   " cp_webhook.%s (webhook_id, outcome, id)",
-									   name, name));
-	cpw_statement_run_utility(psprintf("ALTER TABLE cp_webhook.deliveries"
-									   " ATTACH PARTITION cp_webhook.%s"
-									   " FOR VALUES FROM ('%s') TO ('%s')",
-									   name, cpw_uuid7_text(&from),
-									   cpw_uuid7_text(&to)));
-}
+/* ---- health ---- */
 
 static CpwStatement check_writable = {
 	.sql = "SELECT pg_catalog.pg_current_xact_id()",

@@ -61,12 +61,6 @@ extern void cpw_deliveries_start_executions(CpwDelivery **deliveries,
 /* Stores the rows of the deliveries. */
 extern void cpw_deliveries_insert(CpwDelivery **deliveries, int count);
 
-/*
- * Makes the partition of deliveries for the day (UTC) of an instant, if it is
- * not there. Its own transaction, please: it takes locks.
- */
-extern void cpw_deliveries_make_partition(TimestampTz instant);
-
 /* What a webhook has counted since it was last written. */
 typedef struct CpwCounts
 {

@@ -122,6 +122,12 @@ cpw_statement_get_uuid(uint64 row, int column)
 	return *DatumGetUUIDP(get_value(row, column));
 }
 
+Oid
+cpw_statement_get_oid(uint64 row, int column)
+{
+	return DatumGetObjectId(get_value(row, column));
+}
+
 int32
 cpw_statement_get_int(uint64 row, int column)
 {

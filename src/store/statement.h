@@ -54,6 +54,7 @@ extern char *cpw_statement_get_text(uint64 row, int column,
 extern Jsonb *cpw_statement_get_jsonb(uint64 row, int column,
 									  MemoryContext context);
 extern pg_uuid_t cpw_statement_get_uuid(uint64 row, int column);
+extern Oid cpw_statement_get_oid(uint64 row, int column);
 extern int32 cpw_statement_get_int(uint64 row, int column);
 extern int64 cpw_statement_get_bigint(uint64 row, int column);
 extern bool cpw_statement_get_bool(uint64 row, int column);

@@ -11,6 +11,7 @@
 #include "net/deadline.h"
 #include "pg/settings.h"
 #include "pg/uuid7.h"
+#include "store/partitions.h"
 #include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
@@ -301,9 +302,10 @@ ensure_partition(TimestampTz instant)
 	if (day == known_day)
 		return;
 	if (cpw_transaction_begin("making a partition of deliveries",
-							  cpw_setting_batch_timeout) == CPW_READY)
+							  cpw_setting_batch_timeout,
+							  CPW_AS_OWNER) == CPW_READY)
 	{
-		cpw_deliveries_make_partition(instant);
+		(void) cpw_partitions_make(instant);
 		(void) cpw_transaction_commit();
 		known_day = day;
 	}
@@ -323,7 +325,8 @@ attempt(CpwItem **items, int count)
 		ensure_partition(items[0]->delivery.received_at);
 		ensure_partition(items[count - 1]->delivery.received_at);
 		if (cpw_transaction_begin("recording deliveries",
-								  cpw_setting_batch_timeout) == CPW_READY)
+								  cpw_setting_batch_timeout,
+								  CPW_AS_RECORDER) == CPW_READY)
 		{
 			phase = PHASE_WRITE;
 			fill(items, count);
@@ -417,31 +420,18 @@ cpw_batch_record(CpwItem **items, int count)
 static bool
 run(const char *activity, int timeout, void (*work) (void *arg), void *arg)
 {
-	MemoryContext context = CurrentMemoryContext;
-	volatile bool done = false;
+	bool		done;
+	ErrorData  *error = cpw_transaction_run(activity, timeout,
+											CPW_AS_RECORDER, work, arg, &done);
 
-	PG_TRY();
+	if (error != NULL)
 	{
-		bool		ready = cpw_transaction_begin(activity, timeout) == CPW_READY;
-
-		if (ready)
-			work(arg);
-		done = cpw_transaction_commit() && ready;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		cpw_transaction_abort();
 		cpw_webhook_cache_drop();
 		ereport(LOG,
 				(errcode(error->sqlerrcode),
 				 errmsg("failed while %s: %s", activity, error->message)));
 		cpw_counters_note_error(slot, error->message);
 	}
-	PG_END_TRY();
 	return done;
 }
 

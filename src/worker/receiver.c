@@ -12,7 +12,6 @@
 #include <sys/resource.h>
 
 #include "compat.h"
-#include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "net/deadline.h"
 #include "net/linger.h"
@@ -24,26 +23,18 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/fd.h"
-#include "storage/ipc.h"
 #include "storage/proc.h"
-#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 #include "worker/batch.h"
 #include "worker/endpoints.h"
 #include "worker/intake.h"
+#include "worker/process.h"
 #include "worker/receiver.h"
 #include "worker/tally.h"
 #include "worker/tls_files.h"
 #include "worker/transaction.h"
 #include "worker/webhook_cache.h"
-
-/* A worker that was terminated is back after so many seconds. */
-#define RESTART_SECONDS			1
-
-/* Between attempts to connect to a database that is not there. */
-#define CONNECT_PAUSE_MS		5000
 
 /* Between attempts to listen, doubled up to the maximum. */
 #define FIRST_LISTEN_PAUSE_MS	500
@@ -74,65 +65,12 @@ cpw_receiver_register(void)
 {
 	for (int i = 0; i < cpw_setting_workers; i++)
 	{
-		BackgroundWorker worker = {0};
+		char		name[BGW_MAXLEN];
 
-		worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
-			BGWORKER_BACKEND_DATABASE_CONNECTION;
-		worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-		worker.bgw_restart_time = RESTART_SECONDS;
-		worker.bgw_main_arg = Int32GetDatum(i);
-		strlcpy(worker.bgw_library_name, "cp_webhook", BGW_MAXLEN);
-		strlcpy(worker.bgw_function_name, "cp_webhook_receiver_main",
-				BGW_MAXLEN);
-		strlcpy(worker.bgw_type, "cp_webhook receiver", BGW_MAXLEN);
-		snprintf(worker.bgw_name, BGW_MAXLEN, "cp_webhook receiver %d", i);
-		RegisterBackgroundWorker(&worker);
+		snprintf(name, sizeof(name), "cp_webhook receiver %d", i);
+		cpw_process_register("cp_webhook receiver", name,
+							 "cp_webhook_receiver_main", i);
 	}
-}
-
-static void
-forget_slot(int code, Datum arg)
-{
-	(void) code;
-	(void) arg;
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	slot->pid = 0;
-	slot->listening[0] = '\0';
-	LWLockRelease(shared->lock);
-	pg_atomic_write_u64(&slot->connections, 0);
-	pg_atomic_write_u64(&slot->buffered_bytes, 0);
-}
-
-/*
- * A database that is not there is FATAL, and the worker would be started again
- * every second: one that sees that its predecessor died so waits first.
- */
-static void
-connect_to_database(void)
-{
-	bool		failed;
-	int64		until;
-	long		pause;
-
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	failed = slot->connecting;
-	slot->connecting = true;
-	LWLockRelease(shared->lock);
-	/* The latch is set at a process's start, and by signals. */
-	until = cpw_deadline_now() + (failed ? CONNECT_PAUSE_MS : 0);
-	while ((pause = (long) (until - cpw_deadline_now())) > 0)
-	{
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 pause, wait_event);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-	}
-	BackgroundWorkerInitializeConnection(cpw_setting_database, NULL, 0);
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	slot->connecting = false;
-	LWLockRelease(shared->lock);
-	SetConfigOption("application_name", "cp_webhook", PGC_USERSET,
-					PGC_S_OVERRIDE);
 }
 
 /* ---- settings ---- */
@@ -216,13 +154,6 @@ apply_limits(void)
 }
 
 static void
-apply_lock_timeout(void)
-{
-	SetConfigOption("lock_timeout", psprintf("%d", cpw_setting_lock_timeout),
-					PGC_SUSET, PGC_S_OVERRIDE);
-}
-
-static void
 rebuild_wait_set(void)
 {
 	bool		accepts = cpw_listener_has_room(listener);
@@ -282,7 +213,7 @@ reload(void)
 	int			backlog = cpw_setting_backlog;
 
 	ProcessConfigFile(PGC_SIGHUP);
-	apply_lock_timeout();
+	cpw_process_set_lock_timeout(cpw_setting_lock_timeout);
 	cpw_webhook_cache_drop();
 	if (listen_again_at != 0 || port != cpw_setting_port || backlog != cpw_setting_backlog ||
 		strcmp(addresses, cpw_setting_listen_addresses) != 0)
@@ -310,23 +241,15 @@ panic(const char *message)
 }
 
 static long
-sooner(long one, long other)
-{
-	if (one < 0 || (other >= 0 && other < one))
-		return other;
-	return one;
-}
-
-static long
 next_timeout(long statistics_due)
 {
-	long		timeout = sooner(cpw_listener_timeout(listener),
-								 cpw_tally_timeout());
+	long		timeout = cpw_process_sooner(cpw_listener_timeout(listener),
+											 cpw_tally_timeout());
 
-	timeout = sooner(timeout, statistics_due);
+	timeout = cpw_process_sooner(timeout, statistics_due);
 	if (listen_again_at != 0)
-		timeout = sooner(timeout,
-						 Max(listen_again_at - cpw_deadline_now(), 0));
+		timeout = cpw_process_sooner(timeout,
+									 Max(listen_again_at - cpw_deadline_now(), 0));
 	return timeout;
 }
 
@@ -347,18 +270,6 @@ wait_and_accept(long timeout)
 		else if (events[i].user_data != NULL)
 			(void) cpw_listener_accept(listener, *(int *) events[i].user_data);
 	}
-}
-
-/*
- * Tells the statistics of the database, or autovacuum never learns of the
- * rows. Returns the milliseconds until it wants to be called again, or -1.
- */
-static long
-report_statistics(void)
-{
-	long		due = pgstat_report_stat(false);
-
-	return due > 0 ? due : -1;
 }
 
 static void
@@ -384,14 +295,8 @@ prepare(int number)
 	wait_event = cpw_compat_wait_event("CpWebhookMain");
 	shared = cpw_counters_shared();
 	slot = &shared->slots[number];
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	slot->pid = MyProcPid;
-	slot->started_at = GetCurrentTimestamp();
-	LWLockRelease(shared->lock);
-	before_shmem_exit(forget_slot, (Datum) 0);
-	connect_to_database();
-	cpw_transaction_prepare_session();
-	apply_lock_timeout();
+	cpw_process_begin(shared, slot, wait_event);
+	cpw_process_set_lock_timeout(cpw_setting_lock_timeout);
 	cpw_webhook_cache_init();
 	limits = current_limits();
 	listener = cpw_listener_create(&limits, panic);
@@ -413,9 +318,6 @@ cp_webhook_receiver_main(Datum number)
 	MemoryContext loop;
 	long		statistics_due = -1;
 
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
 	loop = AllocSetContextCreate(TopMemoryContext, "cp_webhook main",
 								 ALLOCSET_DEFAULT_SIZES);
 	prepare(DatumGetInt32(number));
@@ -441,7 +343,7 @@ cp_webhook_receiver_main(Datum number)
 		if (cpw_intake_run())
 			cpw_listener_run(listener);
 		cpw_batch_write_counts(DatumGetInt32(number));
-		statistics_due = report_statistics();
+		statistics_due = cpw_process_report_statistics();
 		tell_state();
 		Assert(CurrentMemoryContext == loop);
 		MemoryContextReset(loop);

@@ -79,12 +79,9 @@ cpw_transaction_prepare_session(void)
 						PGC_S_OVERRIDE);
 }
 
-/*
- * The role to work as: cp_webhook.role, else the owner of the tables. Invalid
- * when there is no extension.
- */
+/* The role to work as. Invalid when there is no extension. */
 static Oid
-find_role(void)
+find_role(CpwActor actor)
 {
 	Oid			schema = get_namespace_oid("cp_webhook", true);
 	Oid			table;
@@ -96,7 +93,7 @@ find_role(void)
 	table = get_relname_relid("webhook_definitions", schema);
 	if (!OidIsValid(table))
 		return InvalidOid;
-	if (*cpw_setting_role != '\0')
+	if (actor == CPW_AS_RECORDER && *cpw_setting_role != '\0')
 		return get_role_oid(cpw_setting_role, false);
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
 	if (!HeapTupleIsValid(tuple))
@@ -107,7 +104,7 @@ find_role(void)
 }
 
 CpwReadiness
-cpw_transaction_begin(const char *activity, int timeout)
+cpw_transaction_begin(const char *activity, int timeout, CpwActor actor)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Oid			role;
@@ -129,7 +126,7 @@ cpw_transaction_begin(const char *activity, int timeout)
 	cpw_session_open();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(context);
-	role = find_role();
+	role = find_role(actor);
 	if (!OidIsValid(role))
 		return CPW_NO_EXTENSION;
 	SetUserIdAndSecContext(role, saved_security |
@@ -182,6 +179,40 @@ cpw_transaction_abort(void)
 	FlushErrorState();
 	finish();
 	RESUME_INTERRUPTS();
+}
+
+ErrorData *
+cpw_transaction_run(const char *activity, int timeout, CpwActor actor,
+					void (*work) (void *arg), void *arg, bool *is_done)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ErrorData  *volatile error = NULL;
+	volatile bool done = false;
+
+	PG_TRY();
+	{
+		bool		ready = cpw_transaction_begin(activity, timeout, actor) == CPW_READY;
+
+		if (ready)
+			work(arg);
+		done = cpw_transaction_commit() && ready;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		cpw_transaction_abort();
+	}
+	PG_END_TRY();
+	*is_done = done;
+	return error;
+}
+
+void
+cpw_transaction_relax(void)
+{
+	(void) set_config_option("synchronous_commit", "off", PGC_SUSET,
+							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 }
 
 void

@@ -21,16 +21,24 @@ typedef enum CpwReadiness
  */
 extern void cpw_transaction_prepare_session(void);
 
+/* The role that a transaction works as. */
+typedef enum CpwActor
+{
+	CPW_AS_RECORDER,			/* cp_webhook.role, else the owner */
+	CPW_AS_OWNER				/* of the extension's tables: makes and drops */
+} CpwActor;
+
 /*
  * The three below leave the current memory context as it is; it must not be one
  * of a transaction.
  *
- * Begins a transaction with SPI and a snapshot, as the role that deliveries
- * are recorded by. It is cancelled after timeout ms. activity is what
- * pg_stat_activity shows. Raises 42704 when cp_webhook.role does not exist.
- * With CPW_NO_EXTENSION nothing of the extension may be touched.
+ * Begins a transaction with SPI and a snapshot, as that role. It is cancelled
+ * after timeout ms. activity is what pg_stat_activity shows. Raises 42704 when
+ * cp_webhook.role does not exist. With CPW_NO_EXTENSION nothing of the
+ * extension may be touched.
  */
-extern CpwReadiness cpw_transaction_begin(const char *activity, int timeout);
+extern CpwReadiness cpw_transaction_begin(const char *activity, int timeout,
+										  CpwActor actor);
 
 /*
  * Commits. False when the outcome is not certain: a cancel came while the
@@ -43,6 +51,23 @@ extern bool cpw_transaction_commit(void);
  * clears the error.
  */
 extern void cpw_transaction_abort(void);
+
+/*
+ * Runs work in a transaction of its own. Returns the error that ended it, in
+ * the current context, or NULL. *is_done says whether work was run and has
+ * committed for certain: not so without the extension.
+ */
+extern ErrorData *cpw_transaction_run(const char *activity, int timeout,
+									  CpwActor actor,
+									  void (*work) (void *arg), void *arg,
+									  bool *is_done);
+
+/*
+ * Inside a transaction that may as well be lost in a crash: its commit waits
+ * neither for the disk nor for a standby, so it holds its locks no longer than
+ * its work takes.
+ */
+extern void cpw_transaction_relax(void);
 
 /*
  * Bounds what comes next to timeout ms (and never longer than the
