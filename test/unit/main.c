@@ -143,6 +143,7 @@ main(void)
 		test_media_type,
 		test_peers,
 		test_signature,
+		test_sigv4,
 		test_trigger_path,
 		test_utf8,
 		test_verdict,
