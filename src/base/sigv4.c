@@ -86,6 +86,16 @@ keep(Values *values, enum Part part, const char *text, size_t length)
 	return true;
 }
 
+/* Copies text, which fits, with its NUL; returns where that is. */
+static char *
+append(char *at, const char *text)
+{
+	size_t		length = strlen(text);
+
+	memcpy(at, text, length + 1);
+	return at + length;
+}
+
 /* ---- where the parts stand ---- */
 
 static bool
@@ -173,7 +183,7 @@ split_credential(CpwSigv4 *signature, const char *text)
 
 	if (strlen(text) >= sizeof(signature->credential))
 		return false;
-	strcpy(at, text);
+	(void) append(at, text);
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 	{
 		bool		last = fields[i] == &signature->terminator;
@@ -391,7 +401,7 @@ cpw_sigv4_parse(const CpwSigv4Request *request, CpwSigv4 *signature,
 	if (!values.present[PART_SIGNED_HEADERS] ||
 		!check_signed_headers(values.text[PART_SIGNED_HEADERS]))
 		return incomplete(PART_SIGNED_HEADERS, problem);
-	strcpy(signature->signed_headers, values.text[PART_SIGNED_HEADERS]);
+	(void) append(signature->signed_headers, values.text[PART_SIGNED_HEADERS]);
 	if (!values.present[PART_SIGNATURE] ||
 		!read_signature(signature, values.text[PART_SIGNATURE]))
 		return incomplete(PART_SIGNATURE, problem);
@@ -462,7 +472,7 @@ derive_key(const CpwSigv4 *signature, const char *secret,
 
 	if (strlen(secret) > MAX_SECRET_LENGTH)
 		return false;
-	strcat(first, secret);
+	(void) append(first + 4, secret);
 	derived = mac((const uint8_t *) first, strlen(first), signature->date,
 				  key) &&
 		mac(key, CPW_SHA256_SIZE, signature->region, key) &&
@@ -470,15 +480,6 @@ derive_key(const CpwSigv4 *signature, const char *secret,
 		mac(key, CPW_SHA256_SIZE, signature->terminator, key);
 	OPENSSL_cleanse(first, sizeof(first));
 	return derived;
-}
-
-static char *
-append(char *at, const char *text)
-{
-	size_t		length = strlen(text);
-
-	memcpy(at, text, length + 1);
-	return at + length;
 }
 
 /* What a body's hash is said to be; streamed and unsigned ones say a word. */
