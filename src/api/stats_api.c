@@ -138,7 +138,7 @@ cp_webhook_maintenance_stats(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (shared == NULL)
 		return (Datum) 0;
-	slot = &shared->slots[shared->workers];
+	slot = &shared->slots[CPW_MAINTENANCE_SLOT(shared)];
 	LWLockAcquire(shared->lock, LW_SHARED);
 	nulls[c] = slot->pid == 0;
 	values[c++] = Int32GetDatum(slot->pid);
