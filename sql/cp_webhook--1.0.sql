@@ -145,8 +145,9 @@ CREATE TABLE cp_webhook.delivery_keys (
 );
 COMMENT ON TABLE cp_webhook.delivery_keys IS 'the sender''s delivery ids of deliveries that triggered, with the execution of the first one';
 
--- xid is the order in which executions become visible to late comers: only
--- what is below the oldest running transaction is settled.
+-- era and xid are the order in which executions become visible to late comers:
+-- of the current era only what is below the oldest running transaction is
+-- settled. Waiting is InProgress without lease_until.
 CREATE TABLE cp_webhook.executions (
   id uuid PRIMARY KEY,
   pipeline text COLLATE "C" NOT NULL,
@@ -168,16 +169,28 @@ CREATE TABLE cp_webhook.executions (
   webhook_id uuid,
   client_request_token text COLLATE "C",
   request jsonb,
-  xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id()
+  xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
+  era bigint NOT NULL,
+  nonce text COLLATE "C",
+  retry_at timestamptz
 );
 COMMENT ON TABLE cp_webhook.executions IS 'one row a pipeline execution';
 COMMENT ON COLUMN cp_webhook.executions.request IS 'variables and sourceRevisions of start_pipeline_execution, as they were given';
-COMMENT ON COLUMN cp_webhook.executions.xid IS 'the transaction that made it';
+COMMENT ON COLUMN cp_webhook.executions.xid IS 'the transaction that made it; leave it out of a publication';
+COMMENT ON COLUMN cp_webhook.executions.era IS 'the cluster and timeline that xid is counted in; leave it out of a publication';
+COMMENT ON COLUMN cp_webhook.executions.attempts IS 'how often it has been claimed';
+COMMENT ON COLUMN cp_webhook.executions.nonce IS 'the claim that it is leased to';
+COMMENT ON COLUMN cp_webhook.executions.retry_at IS 'before when a failed attempt is not repeated';
 
 CREATE INDEX executions_pipeline ON cp_webhook.executions (pipeline, id);
--- What a claim touches.
-CREATE INDEX executions_waiting ON cp_webhook.executions (id)
-  WHERE status = 'InProgress' AND lease_until IS NULL;
+CREATE INDEX executions_position ON cp_webhook.executions (era, xid, id);
+-- What a claim touches: what waits, what is leased, what is to be retried.
+CREATE INDEX executions_waiting ON cp_webhook.executions (pipeline, id)
+  WHERE status = 'InProgress' AND lease_until IS NULL AND retry_at IS NULL;
+CREATE INDEX executions_leased ON cp_webhook.executions (pipeline, lease_until)
+  WHERE lease_until IS NOT NULL;
+CREATE INDEX executions_retrying ON cp_webhook.executions (pipeline, retry_at)
+  WHERE status = 'InProgress' AND lease_until IS NULL AND retry_at IS NOT NULL;
 CREATE UNIQUE INDEX executions_client_request_token
   ON cp_webhook.executions (pipeline, client_request_token)
   WHERE client_request_token IS NOT NULL;
@@ -228,6 +241,117 @@ ALTER TABLE cp_webhook.pipeline_versions ENABLE ALWAYS TRIGGER definitions_chang
 ALTER TABLE cp_webhook.pipeline_versions ENABLE ALWAYS TRIGGER definitions_truncated;
 
 -- ---------------------------------------------------------------------------
+-- Claims and positions
+-- ---------------------------------------------------------------------------
+
+-- The bounds at which a claim begins to look are kept by this trigger. ENABLE
+-- ALWAYS: what logical replication brings is to be claimed as well.
+CREATE FUNCTION cp_webhook.executions_changed() RETURNS trigger
+  LANGUAGE c AS 'MODULE_PATHNAME', 'cp_webhook_executions_changed';
+REVOKE ALL ON FUNCTION cp_webhook.executions_changed() FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.executions_changed() IS 'trigger: notes what becomes of executions, and stamps new ones with their era';
+
+CREATE TRIGGER executions_changed
+  BEFORE INSERT OR UPDATE OR DELETE ON cp_webhook.executions
+  FOR EACH ROW EXECUTE FUNCTION cp_webhook.executions_changed();
+ALTER TABLE cp_webhook.executions ENABLE ALWAYS TRIGGER executions_changed;
+
+-- Their statements are look-ups in an index, planned once: a plan that was made
+-- when the table was empty must serve when it is large.
+CREATE FUNCTION cp_webhook.claim_executions(
+    worker text, pipelines text[] DEFAULT NULL, max_batch integer DEFAULT 1,
+    lease interval DEFAULT '5 minutes',
+    OUT id uuid, OUT nonce text, OUT attempt integer, OUT pipeline text,
+    OUT version integer, OUT action text, OUT webhook text, OUT event text,
+    OUT delivery uuid, OUT received_at timestamptz, OUT headers jsonb,
+    OUT payload jsonb, OUT lease_until timestamptz)
+  RETURNS SETOF record
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+  SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+  AS 'MODULE_PATHNAME', 'cp_webhook_claim_executions';
+REVOKE ALL ON FUNCTION cp_webhook.claim_executions(text, text[], integer, interval) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.claim_executions(text, text[], integer, interval) IS 'leases the oldest waiting executions of these pipelines (NULL: of any) to a worker, at most max_batch (1 to 1000), and returns them with the nonce that ends the claim; no rows where nothing is to be done. It honours executionMode, takes back leases that have run out, and runs in the caller''s transaction, which must be READ COMMITTED. Raises ValidationException (CP001)';
+
+CREATE FUNCTION cp_webhook.complete_execution(id uuid, nonce text, result jsonb DEFAULT NULL) RETURNS void
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+  AS 'MODULE_PATHNAME', 'cp_webhook_complete_execution';
+REVOKE ALL ON FUNCTION cp_webhook.complete_execution(uuid, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.complete_execution(uuid, text, jsonb) IS 'ends a claim: the execution is Succeeded, or Stopped if it was Stopping. Raises ValidationException (CP001), LeaseLostException (CP030) where the nonce is not that of a lease that runs';
+
+CREATE FUNCTION cp_webhook.fail_execution(id uuid, nonce text, reason text, retry_in interval DEFAULT NULL) RETURNS void
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+  AS 'MODULE_PATHNAME', 'cp_webhook_fail_execution';
+REVOKE ALL ON FUNCTION cp_webhook.fail_execution(uuid, text, text, interval) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.fail_execution(uuid, text, text, interval) IS 'ends a claim: with retry_in the execution waits again, from then on, until it has been claimed cp_webhook.max_attempts times; else it has Failed, or is Stopped if it was Stopping. Raises ValidationException (CP001), LeaseLostException (CP030)';
+
+CREATE FUNCTION cp_webhook.extend_lease(id uuid, nonce text, lease interval) RETURNS timestamptz
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+  AS 'MODULE_PATHNAME', 'cp_webhook_extend_lease';
+REVOKE ALL ON FUNCTION cp_webhook.extend_lease(uuid, text, interval) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.extend_lease(uuid, text, interval) IS 'makes a claim''s lease end so long from now, and returns when that is. Raises ValidationException (CP001), LeaseLostException (CP030)';
+
+CREATE FUNCTION cp_webhook.executions_after(
+    "position" text, pipelines text[] DEFAULT NULL, max integer DEFAULT 100,
+    OUT "position" text, OUT execution_id uuid, OUT pipeline text,
+    OUT version integer, OUT action text, OUT trigger_type text,
+    OUT trigger_detail text, OUT delivery uuid, OUT status text,
+    OUT created_at timestamptz, OUT webhook text, OUT event text,
+    OUT provider_delivery_id text, OUT received_at timestamptz,
+    OUT headers jsonb, OUT payload jsonb)
+  RETURNS SETOF record
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+  SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+  AS 'MODULE_PATHNAME', 'cp_webhook_executions_after';
+REVOKE ALL ON FUNCTION cp_webhook.executions_after(text, text[], integer) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.executions_after(text, text[], integer) IS 'the executions that have become visible since a position (NULL or an empty one: all), in one order, at most max (1 to 10000), each with the position after it; of these pipelines (NULL: of any). None comes to stand before a position later. Raises ValidationException (CP001)';
+
+CREATE FUNCTION cp_webhook.pipeline_channel(name text) RETURNS text
+  LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+  AS 'MODULE_PATHNAME', 'cp_webhook_pipeline_channel';
+REVOKE ALL ON FUNCTION cp_webhook.pipeline_channel(text) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.pipeline_channel(text) IS 'the channel on which a pipeline''s executions are notified with cp_webhook.notify_pipeline_channels: cp_webhook_<name>, a long name cut and with a checksum';
+
+CREATE FUNCTION cp_webhook.current_era() RETURNS bigint
+  LANGUAGE c STABLE STRICT PARALLEL SAFE
+  AS 'MODULE_PATHNAME', 'cp_webhook_current_era';
+REVOKE ALL ON FUNCTION cp_webhook.current_era() FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.current_era() IS 'the era with which executions are stamped now, made of the cluster''s identifier and its timeline';
+
+-- Whose oldest transaction it is, only its owner and pg_read_all_stats can see
+-- in full.
+CREATE FUNCTION cp_webhook.position_delay(
+    OUT unread bigint, OUT delay interval, OUT pid integer,
+    OUT since timestamptz, OUT prepared text)
+  LANGUAGE sql VOLATILE PARALLEL SAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT e.unread, e.delay, t.pid, t.since, t.gid
+    FROM (SELECT count(*), COALESCE(clock_timestamp() - min(x.created_at), '0')
+            FROM cp_webhook.executions x
+           WHERE x.era = cp_webhook.current_era()
+             AND x.xid >= pg_snapshot_xmin(pg_current_snapshot())) e (unread, delay)
+    LEFT JOIN (SELECT a.pid, a.xact_start, NULL, a.backend_xid
+                 FROM pg_stat_activity a WHERE a.backend_xid IS NOT NULL
+                UNION ALL
+               SELECT NULL, p.prepared, p.gid, p.transaction
+                 FROM pg_prepared_xacts p
+                ) t (pid, since, gid, xid) ON true
+   ORDER BY age(t.xid) DESC LIMIT 1
+  $$;
+REVOKE ALL ON FUNCTION cp_webhook.position_delay() FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.position_delay() IS 'what executions_after() does not show yet: how many executions are there, how old the oldest one is, and the oldest transaction that writes, for whose end they wait (pid NULL: a prepared one)';
+
+-- ---------------------------------------------------------------------------
 -- Operations: one function an operation of the API, jsonb in, jsonb out
 -- ---------------------------------------------------------------------------
 
@@ -254,6 +378,14 @@ CREATE FUNCTION cp_webhook.delete_webhook(request jsonb) RETURNS jsonb
   AS 'MODULE_PATHNAME', 'cp_webhook_delete_webhook';
 REVOKE ALL ON FUNCTION cp_webhook.delete_webhook(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.delete_webhook(jsonb) IS 'deletes a webhook and its tags, its URL for good: {"name"} in, {} out, also when there is none. Raises ValidationException (CP001)';
+
+-- Not of the API, but in its manner.
+CREATE FUNCTION cp_webhook.test_webhook(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_test_webhook';
+REVOKE ALL ON FUNCTION cp_webhook.test_webhook(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.test_webhook(jsonb) IS 'tells step by step what would become of a delivery, and stores nothing: {"name" or "definition": a WebhookDefinition, "body": the bytes as a string, or the payload as any other value, "headers", "query", "sourceAddress"} or {"deliveryId", and "name", "definition", "query" where wanted} in, {"outcome", "httpStatus", "reason", "steps", "warnings"} out; or the deliveries of a webhook since a timestamp or for an interval: {"name" or "definition", "since"} in, {"judged", "newlyFires", "noLongerFires", "stays", "notJudged", "warnings"} out. Shows values of recorded payloads. Raises ValidationException (CP001), WebhookNotFoundException (CP006), ResourceNotFoundException (CP012) for a deliveryId, and of a definition what put_webhook raises';
 
 CREATE FUNCTION cp_webhook.create_pipeline(request jsonb) RETURNS jsonb
   LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -338,6 +470,25 @@ CREATE FUNCTION cp_webhook.list_tags_for_resource(request jsonb) RETURNS jsonb
   AS 'MODULE_PATHNAME', 'cp_webhook_list_tags_for_resource';
 REVOKE ALL ON FUNCTION cp_webhook.list_tags_for_resource(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.list_tags_for_resource(jsonb) IS 'lists the tags of a webhook or pipeline in the order of keys: {"resourceArn", "nextToken", "maxResults"} in, {"tags": [Tag], "nextToken"} out. Raises ValidationException (CP001), InvalidNextTokenException (CP007), InvalidArnException (CP011), ResourceNotFoundException (CP012)';
+
+CREATE FUNCTION cp_webhook.redeliver(delivery uuid) RETURNS uuid
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_redeliver';
+REVOKE ALL ON FUNCTION cp_webhook.redeliver(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.redeliver(uuid) IS 'evaluates a recorded delivery again by today''s definition of its webhook, as if it came now: signature and address are not checked, and it takes no part in deduplication; the new delivery''s id, whose redelivery_of is the old one''s. Raises ValidationException (CP001), WebhookNotFoundException (CP006), ResourceNotFoundException (CP012)';
+
+CREATE FUNCTION cp_webhook.redeliver(
+    webhook text, since timestamptz, until timestamptz DEFAULT pg_catalog.now(),
+    outcome text DEFAULT NULL,
+    OUT redelivery_of uuid, OUT delivery uuid, OUT new_outcome text,
+    OUT reason text)
+  RETURNS SETOF record
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_redeliver_range';
+REVOKE ALL ON FUNCTION cp_webhook.redeliver(text, timestamptz, timestamptz, text) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.redeliver(text, timestamptz, timestamptz, text) IS 'redelivers a webhook''s deliveries of that time (and outcome: triggered, ignored or pong) that have a payload and repeat no other, the oldest first; a row each: the old one''s id, the new one''s, its outcome and reason. Raises ValidationException (CP001), WebhookNotFoundException (CP006)';
 
 -- ---------------------------------------------------------------------------
 -- Views. Who is granted SELECT on webhooks needs EXECUTE on its functions too:

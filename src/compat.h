@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "storage/latch.h"
+#include "storage/proc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
@@ -53,6 +54,17 @@ cpw_compat_wait_event(const char *name)
 #else
 	(void) name;
 	return PG_WAIT_EXTENSION;
+#endif
+}
+
+/* This process's number among all, from 0. 17 computes it. */
+static inline int
+cpw_compat_process_number(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return GetNumberFromPGProc(MyProc);
+#else
+	return MyProc->pgprocno;
 #endif
 }
 

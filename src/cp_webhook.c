@@ -8,6 +8,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pg/counters.h"
+#include "pg/front.h"
 #include "pg/settings.h"
 #include "worker/maintenance.h"
 #include "worker/receiver.h"
@@ -25,6 +26,7 @@ _PG_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	cpw_counters_request();
+	cpw_front_request();
 
 	/* pg_upgrade's servers are not to take anything from outside. */
 	if (!IsBinaryUpgrade)

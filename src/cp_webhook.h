@@ -35,6 +35,9 @@
  */
 #define CPW_MAX_ID_LENGTH		255
 
+/* More headers than these make a request "headers too large". */
+#define CPW_MAX_HEADERS			256
+
 /* One request header. Names are lower case; neither string ends in NUL. */
 typedef struct CpwHeader
 {

@@ -104,14 +104,13 @@ cp_webhook_put_webhook(PG_FUNCTION_ARGS)
 	CpwDefinition *definition;
 	CpwResource resource = {.type = CPW_RESOURCE_WEBHOOK};
 
-	definition = cpw_definition_read(cpw_json_get_container(request,
-															"webhook"),
-									 &problems);
+	definition = cpw_definition_read(request, "webhook", &problems);
 	cpw_definition_check_filters(definition, &problems);
 	cpw_definition_check_target(definition, lock_target(definition),
 								&problems);
 	cpw_definition_check_tags(cpw_json_container(tags), &problems);
 	store_definition(definition, &problems);
+	cpw_definition_warn(definition);
 	if (tags != NULL)
 	{
 		resource.name = definition->name;

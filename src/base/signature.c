@@ -22,9 +22,6 @@
 #error "src/base is plain C"
 #endif
 
-/* The longest digest of the table. */
-#define MAX_DIGEST_LENGTH	32
-
 /*
  * One way to sign: HMAC over the body as received. The rows of an
  * authentication stand in order of preference: the first whose header is
@@ -161,7 +158,7 @@ cpw_signature_key_free(CpwSignatureKey *key)
  */
 static CpwSignatureResult
 find_signature(CpwAuthentication authentication, const CpwHeaders *headers,
-			   int *scheme_index, uint8_t digest[MAX_DIGEST_LENGTH])
+			   int *scheme_index, uint8_t digest[CPW_MAX_DIGEST_LENGTH])
 {
 	for (int i = 0; i < SCHEME_COUNT; i++)
 	{
@@ -199,18 +196,35 @@ CpwSignatureResult
 cpw_signature_check_form(CpwAuthentication authentication,
 						 const CpwHeaders *headers)
 {
-	uint8_t		digest[MAX_DIGEST_LENGTH];
+	uint8_t		digest[CPW_MAX_DIGEST_LENGTH];
 	int			scheme_index;
 
 	return find_signature(authentication, headers, &scheme_index, digest);
 }
 
 CpwSignatureResult
+cpw_signature_read(CpwAuthentication authentication,
+				   const CpwHeaders *headers, CpwReceivedSignature *received)
+{
+	int			scheme_index;
+	CpwSignatureResult result = find_signature(authentication, headers,
+											   &scheme_index,
+											   received->digest);
+
+	if (result == CPW_SIGNATURE_VALID)
+	{
+		received->hash = schemes[scheme_index].hash;
+		received->length = schemes[scheme_index].digest_length;
+	}
+	return result;
+}
+
+CpwSignatureResult
 cpw_signature_verify(const CpwSignatureKey *key, const CpwHeaders *headers,
 					 const void *body, size_t length)
 {
-	uint8_t		received[MAX_DIGEST_LENGTH];
-	uint8_t		computed[MAX_DIGEST_LENGTH];
+	uint8_t		received[CPW_MAX_DIGEST_LENGTH];
+	uint8_t		computed[CPW_MAX_DIGEST_LENGTH];
 	size_t		computed_length = 0;
 	size_t		digest_length;
 	int			scheme_index;

@@ -45,6 +45,22 @@ extern void cpw_signature_key_free(CpwSignatureKey *key);
 extern CpwSignatureResult cpw_signature_check_form(CpwAuthentication authentication,
 												   const CpwHeaders *headers);
 
+/* The longest digest that a header can hold. */
+#define CPW_MAX_DIGEST_LENGTH	32
+
+/* A signature as it came, which is still to be compared. */
+typedef struct CpwReceivedSignature
+{
+	const char *hash;			/* OpenSSL's name of its hash */
+	size_t		length;			/* of the digest, in bytes */
+	uint8_t		digest[CPW_MAX_DIGEST_LENGTH];
+} CpwReceivedSignature;
+
+/* The same check, which hands out what it has read when it is VALID. */
+extern CpwSignatureResult cpw_signature_read(CpwAuthentication authentication,
+											 const CpwHeaders *headers,
+											 CpwReceivedSignature *received);
+
 /*
  * Verifies the signature of a body. GITHUB_HMAC: X-Hub-Signature-256
  * ("sha256=" and 64 hex digits); X-Hub-Signature ("sha1=" and 40) counts only

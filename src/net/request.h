@@ -14,9 +14,6 @@
 #include "cp_webhook.h"
 #include "net/deadline.h"
 
-/* More headers than these make a request "headers too large". */
-#define CPW_MAX_HEADERS		256
-
 typedef struct CpwRequest
 {
 	/* What came; valid until the request is answered. */

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 
 #include "base/forwarded.h"
@@ -46,6 +47,20 @@ cpw_address_from_socket(const struct sockaddr_storage *socket)
 		return make_inet(PGSQL_AF_INET6, 128, &v6->sin6_addr, 16);
 	}
 	return NULL;
+}
+
+bool
+cpw_address_parse(const char *text, struct sockaddr_storage *socket)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *) socket;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *) socket;
+
+	memset(socket, 0, sizeof(*socket));
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1)
+		socket->ss_family = AF_INET;
+	else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1)
+		socket->ss_family = AF_INET6;
+	return socket->ss_family != 0;
 }
 
 bool

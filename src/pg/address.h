@@ -19,6 +19,10 @@
  */
 extern inet *cpw_address_from_socket(const struct sockaddr_storage *socket);
 
+/* Reads one address, without a prefix length; false where it is none. */
+extern bool cpw_address_parse(const char *text,
+							  struct sockaddr_storage *socket);
+
 /* Whether the range holds the address; never across families. */
 extern bool cpw_address_in_range(const inet *address, const inet *range);
 

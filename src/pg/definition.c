@@ -13,12 +13,12 @@
 #include "pg/filter.h"
 #include "pg/guard.h"
 #include "pg/json.h"
+#include "pg/webhook.h"
 #include "utils/builtins.h"
 #include "utils/inet.h"
 
 /* ---- authentication ---- */
 
-#define AUTHENTICATION_PLACE	"webhook.authenticationConfiguration"
 #define SECRET_TOKEN			"SecretToken"
 #define ALLOWED_IP_RANGE		"AllowedIPRange"
 
@@ -39,13 +39,33 @@ static const AuthenticationRule authentication_rules[] = {
 	"Set authenticationConfiguration to {}."},
 };
 
+/* Where in the request something of the definition stands. */
+static char *
+place_of(const CpwDefinition *definition, const char *format,...)
+			pg_attribute_printf(2, 3);
+
+static char *
+place_of(const CpwDefinition *definition, const char *format,...)
+{
+	char		member[NAMEDATALEN * 2];
+	va_list		args;
+
+	va_start(args, format);
+	vsnprintf(member, sizeof(member), format, args);
+	va_end(args);
+	return psprintf("%s.%s", definition->place ? definition->place : "webhook",
+					member);
+}
+
 static void
-add_authentication_problem(CpwProblems *problems, const char *member,
+add_authentication_problem(const CpwDefinition *definition,
+						   CpwProblems *problems, const char *member,
 						   const char *hint, const char *text)
 {
 	cpw_errors_add(problems, CPW_INVALID_WEBHOOK_AUTHENTICATION_PARAMETERS,
-				   member ? psprintf(AUTHENTICATION_PLACE ".%s", member) :
-				   AUTHENTICATION_PLACE, hint, "%s", text);
+				   place_of(definition, "authenticationConfiguration%s%s",
+							member ? "." : "", member ? member : ""),
+				   hint, "%s", text);
 }
 
 /* Whether no bit of an address is set beyond its first bits. */
@@ -103,9 +123,10 @@ range_fault(const char *range)
 }
 
 static void
-check_authentication(JsonbContainer *configuration, const char *authentication,
-					 CpwProblems *problems)
+check_authentication(const CpwDefinition *definition,
+					 JsonbContainer *configuration, CpwProblems *problems)
 {
+	const char *authentication = definition->authentication;
 	static const char *const members[] = {SECRET_TOKEN, ALLOWED_IP_RANGE};
 	const AuthenticationRule *rule = authentication_rules;
 	const char *range = cpw_json_get_text(configuration, ALLOWED_IP_RANGE);
@@ -120,11 +141,11 @@ check_authentication(JsonbContainer *configuration, const char *authentication,
 		bool		given = cpw_json_get(configuration, members[i]) != NULL;
 
 		if (wanted && !given)
-			add_authentication_problem(problems, NULL, rule->hint,
+			add_authentication_problem(definition, problems, NULL, rule->hint,
 									   psprintf("%s needs %s", authentication,
 												members[i]));
 		if (given && !wanted)
-			add_authentication_problem(problems, members[i], rule->hint,
+			add_authentication_problem(definition, problems, members[i], rule->hint,
 									   psprintf("%s takes no %s",
 												authentication, members[i]));
 	}
@@ -133,7 +154,7 @@ check_authentication(JsonbContainer *configuration, const char *authentication,
 		return;
 	fault = range_fault(range);
 	if (fault != NULL)
-		add_authentication_problem(problems, ALLOWED_IP_RANGE,
+		add_authentication_problem(definition, problems, ALLOWED_IP_RANGE,
 								   "Give one range such as 192.0.2.0/24 or 2001:db8::/32, or one address.",
 								   psprintf("'%s' %s", range, fault));
 }
@@ -148,7 +169,7 @@ cpw_definition_keep_secret(CpwDefinition *definition, const char *stored,
 	if (stored != NULL)
 		definition->secret = pstrdup(stored);
 	else
-		add_authentication_problem(problems, SECRET_TOKEN,
+		add_authentication_problem(definition, problems, SECRET_TOKEN,
 								   "Give the secret itself.",
 								   "'" CPW_MASK "' stands for the secret that is stored, and none is");
 }
@@ -191,12 +212,15 @@ read_filters(JsonbContainer *filters)
 }
 
 CpwDefinition *
-cpw_definition_read(JsonbContainer *webhook, CpwProblems *problems)
+cpw_definition_read(JsonbContainer *request, const char *place,
+					CpwProblems *problems)
 {
+	JsonbContainer *webhook = cpw_json_get_container(request, place);
 	CpwDefinition *definition = palloc0(sizeof(CpwDefinition));
 	JsonbContainer *configuration =
 		cpw_json_get_container(webhook, "authenticationConfiguration");
 
+	definition->place = place;
 	definition->name = cpw_json_get_text(webhook, "name");
 	definition->pipeline = cpw_json_get_text(webhook, "targetPipeline");
 	definition->action = cpw_json_get_text(webhook, "targetAction");
@@ -205,7 +229,7 @@ cpw_definition_read(JsonbContainer *webhook, CpwProblems *problems)
 	definition->configuration = read_configuration(configuration);
 	definition->filters = read_filters(cpw_json_get_container(webhook,
 															  "filters"));
-	check_authentication(configuration, definition->authentication, problems);
+	check_authentication(definition, configuration, problems);
 	return definition;
 }
 
@@ -256,7 +280,7 @@ cpw_definition_check_filters(const CpwDefinition *definition,
 		if (error == NULL)
 			continue;
 		cpw_errors_add(problems, CPW_INVALID_WEBHOOK_FILTER_PATTERN,
-					   psprintf("webhook.filters.%d.member.jsonPath", i + 1),
+					   place_of(definition, "filters.%d.member.jsonPath", i + 1),
 					   "Use a JSONPath such as $.ref or $.commits[0].id, or a jsonpath of PostgreSQL.",
 					   "'%s' is no path: %s%s%s%s",
 					   cpw_json_get_text(rule, "jsonPath"), error->message,
@@ -265,6 +289,30 @@ cpw_definition_check_filters(const CpwDefinition *definition,
 					   error->cursorpos > 0 ?
 					   psprintf(" at character %d", error->cursorpos) : "");
 		FreeErrorData(error);
+	}
+}
+
+void
+cpw_definition_warn(const CpwDefinition *definition)
+{
+	JsonbContainer *filters = &definition->filters->root;
+	CpwAuthentication authentication =
+		cpw_webhook_authentication(definition->authentication);
+
+	for (int i = 0; i < cpw_json_length(filters); i++)
+	{
+		JsonbContainer *rule = cpw_json_element(filters, i);
+		CpwFilter  *filter =
+			cpw_filter_compile(cpw_json_get_text(rule, "jsonPath"), NULL);
+		char	   *warning = cpw_webhook_unsigned_warning(authentication,
+														   filter, i + 1);
+
+		if (warning == NULL)
+			continue;
+		ereport(NOTICE,
+				(errmsg("%s", warning),
+				 errdetail("The signature is over the body alone: who sees one delivery can send it again with other headers and another query."),
+				 cpw_errors_hide_statement()));
 	}
 }
 
@@ -280,7 +328,7 @@ cpw_definition_check_target(const CpwDefinition *definition,
 	if (declaration == NULL)
 	{
 		cpw_errors_add(problems, CPW_PIPELINE_NOT_FOUND,
-					   "webhook.targetPipeline",
+					   place_of(definition, "targetPipeline"),
 					   "Create the pipeline first, or name one that list_pipelines shows.",
 					   "pipeline not found: '%s'", definition->pipeline);
 		return;
@@ -288,7 +336,7 @@ cpw_definition_check_target(const CpwDefinition *definition,
 	if (!cpw_declaration_find_action(declaration, definition->action,
 									 &configuration))
 	{
-		cpw_errors_add_violation(problems, "webhook.targetAction",
+		cpw_errors_add_violation(problems, place_of(definition, "targetAction"),
 								 definition->action,
 								 "Member must be an action of the first stage of pipeline '%s'",
 								 definition->pipeline);
@@ -301,10 +349,10 @@ cpw_definition_check_target(const CpwDefinition *definition,
 		char	   *missing;
 
 		if (wanted == NULL ||
-			cpw_filter_expand(wanted, configuration, &missing) != NULL)
+			cpw_filter_expand(wanted, configuration, false, &missing) != NULL)
 			continue;
 		cpw_errors_add(problems, CPW_INVALID_WEBHOOK_FILTER_PATTERN,
-					   psprintf("webhook.filters.%d.member.matchEquals", i + 1),
+					   place_of(definition, "filters.%d.member.matchEquals", i + 1),
 					   "Add the key to the action's configuration, or take the placeholder out of matchEquals.",
 					   "the configuration of action '%s' has no '%s', which '%s' names",
 					   definition->action, missing, wanted);

@@ -21,10 +21,15 @@ typedef struct CpwDefinition
 	char	   *secret;			/* SecretToken; NULL: none */
 	Jsonb	   *configuration;	/* of the authentication, without the secret */
 	Jsonb	   *filters;
+	const char *place;			/* the request's member; NULL: of no request */
 } CpwDefinition;
 
-/* Reads a WebhookDefinition and collects what its authentication lacks. */
-extern CpwDefinition *cpw_definition_read(JsonbContainer *webhook,
+/*
+ * Reads a WebhookDefinition, the request's member of that name, and collects
+ * what its authentication lacks.
+ */
+extern CpwDefinition *cpw_definition_read(JsonbContainer *request,
+										  const char *place,
 										  CpwProblems *problems);
 
 /*
@@ -39,6 +44,12 @@ extern void cpw_definition_keep_secret(CpwDefinition *definition,
 /* Collects what is wrong with the paths of the filters. */
 extern void cpw_definition_check_filters(const CpwDefinition *definition,
 										 CpwProblems *problems);
+
+/*
+ * Tells the client (NOTICE) of filters that read what the signature does not
+ * cover. The filters have been checked.
+ */
+extern void cpw_definition_warn(const CpwDefinition *definition);
 
 /*
  * Collects why the webhook could not start its pipeline, whose current

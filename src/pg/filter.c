@@ -17,10 +17,19 @@
 #include "pg/shape.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/json.h"
 #include "utils/numeric.h"
 
-/* What of a found value a reason shows. */
+/* What of a found value a reason shows, and of how many of them. */
 #define FOUND_LENGTH	60
+#define FOUND_VALUES	3
+
+/* What of a wanted one: all of a matchEquals, not of a long value in it. */
+#define WANTED_LENGTH	150
+
+/* What numeric can hold (numeric.h): digits before and after the point. */
+#define MAX_WHOLE_DIGITS	131072
+#define MAX_FRACTION_DIGITS	16383
 
 /* A path that is one condition selects that condition's truth. */
 static bool
@@ -52,21 +61,21 @@ selects_truth(JsonPath *path)
 	}
 }
 
-static void check_variables(JsonPathItem *item);
+static void find_variables(JsonPathItem *item, CpwFilter *filter);
 
 static void
-check_operands(JsonPathItem *item)
+find_in_operands(JsonPathItem *item, CpwFilter *filter)
 {
 	JsonPathItem operand;
 
 	jspGetLeftArg(item, &operand);
-	check_variables(&operand);
+	find_variables(&operand, filter);
 	jspGetRightArg(item, &operand);
-	check_variables(&operand);
+	find_variables(&operand, filter);
 }
 
 static void
-check_subscripts(JsonPathItem *item)
+find_in_subscripts(JsonPathItem *item, CpwFilter *filter)
 {
 	for (int i = 0; i < item->content.array.nelems; i++)
 	{
@@ -74,25 +83,27 @@ check_subscripts(JsonPathItem *item)
 		JsonPathItem to;
 		bool		is_range = jspGetArraySubscript(item, &from, &to, i);
 
-		check_variables(&from);
+		find_variables(&from, filter);
 		if (is_range)
-			check_variables(&to);
+			find_variables(&to, filter);
 	}
 }
 
 static void
-check_variable(JsonPathItem *item)
+note_variable(JsonPathItem *item, CpwFilter *filter)
 {
 	int32		length;
 	char	   *name = jspGetString(item, &length);
 
-	if ((length == 7 && memcmp(name, "headers", 7) == 0) ||
-		(length == 5 && memcmp(name, "query", 5) == 0))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("could not find jsonpath variable \"%s\"",
-					pnstrdup(name, length))));
+	if (length == 7 && memcmp(name, "headers", 7) == 0)
+		filter->reads_headers = true;
+	else if (length == 5 && memcmp(name, "query", 5) == 0)
+		filter->reads_query = true;
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("could not find jsonpath variable \"%s\"",
+						pnstrdup(name, length))));
 }
 
 /*
@@ -100,7 +111,7 @@ check_variable(JsonPathItem *item)
  * where evaluation reaches it: so the whole path is walked.
  */
 static void
-check_variables(JsonPathItem *item)
+find_variables(JsonPathItem *item, CpwFilter *filter)
 {
 	JsonPathItem part;
 
@@ -108,7 +119,7 @@ check_variables(JsonPathItem *item)
 	switch (item->type)
 	{
 		case jpiVariable:
-			check_variable(item);
+			note_variable(item, filter);
 			break;
 		case jpiAnd:
 		case jpiOr:
@@ -124,7 +135,7 @@ check_variables(JsonPathItem *item)
 		case jpiDiv:
 		case jpiMod:
 		case jpiStartsWith:
-			check_operands(item);
+			find_in_operands(item, filter);
 			break;
 		case jpiNot:
 		case jpiIsUnknown:
@@ -133,36 +144,38 @@ check_variables(JsonPathItem *item)
 		case jpiMinus:
 		case jpiFilter:
 			jspGetArg(item, &part);
-			check_variables(&part);
+			find_variables(&part, filter);
 			break;
 		case jpiLikeRegex:
 			jspInitByBuffer(&part, item->base, item->content.like_regex.expr);
-			check_variables(&part);
+			find_variables(&part, filter);
 			break;
 		case jpiIndexArray:
-			check_subscripts(item);
+			find_in_subscripts(item, filter);
 			break;
 		default:
 			break;
 	}
 	if (jspGetNext(item, &part))
-		check_variables(&part);
+		find_variables(&part, filter);
 }
 
 /*
  * All that a path selects, as a jsonb array. The fmgr shortcuts are not used:
  * they raise an error of their own on a NULL result.
  */
-static Jsonb *
-select_values(JsonPath *path, Jsonb *payload, Jsonb *variables)
+Jsonb *
+cpw_filter_select(const CpwFilter *filter, Jsonb *payload, Jsonb *variables)
 {
 	LOCAL_FCINFO(fcinfo, 4);
 	Datum		result;
 
+	if (variables == NULL)
+		variables = filter->no_variables;
 	InitFunctionCallInfoData(*fcinfo, NULL, 4, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = JsonbPGetDatum(payload);
 	fcinfo->args[0].isnull = false;
-	fcinfo->args[1].value = PointerGetDatum(path);
+	fcinfo->args[1].value = PointerGetDatum(filter->path);
 	fcinfo->args[1].isnull = false;
 	fcinfo->args[2].value = JsonbPGetDatum(variables);
 	fcinfo->args[2].isnull = false;
@@ -189,111 +202,164 @@ cpw_filter_compile(const char *json_path, const char *match_equals)
 	filter->path = DatumGetJsonPathP(DirectFunctionCall1(jsonpath_in,
 														 CStringGetDatum(json_path)));
 	filter->is_predicate = selects_truth(filter->path);
-
-	/* A text search errs on the safe side: "headers" may be a member's name. */
-	filter->uses_variables = strstr(json_path, "headers") != NULL ||
-		strstr(json_path, "query") != NULL;
-
+	filter->wants_secret = match_equals != NULL &&
+		cpw_filter_wants_secret(match_equals);
 	filter->no_variables = parse_constant("{\"headers\":{},\"query\":{}}");
 	jspInit(&root, filter->path);
-	check_variables(&root);
+	find_variables(&root, filter);
 	return filter;
 }
 
-/* Whether text is a number as JSON writes it; numeric_in takes more. */
+/* The exponent after "e", or a value beyond any limit; false: it is none. */
+static bool
+read_exponent(const char **text, int *exponent)
+{
+	const char *p = *text;
+	bool		negative = *p == '-';
+	size_t		digits;
+
+	if (*p == '+' || *p == '-')
+		p++;
+	digits = strspn(p, "0123456789");
+	if (digits == 0)
+		return false;
+	*text = p + digits;
+	while (*p == '0' && digits > 1)
+	{
+		p++;
+		digits--;
+	}
+	*exponent = digits > 6 ? 1000000 : (int) strtol(p, NULL, 10);
+	if (negative)
+		*exponent = -*exponent;
+	return true;
+}
+
+/*
+ * Whether text is a number as JSON writes it, and one that a payload can hold;
+ * numeric_in takes more, and raises an error for what does not fit.
+ */
 static bool
 is_json_number(const char *text)
 {
 	const char *p = text;
+	size_t		whole;
+	size_t		fraction = 0;
+	int			exponent = 0;
 
 	if (*p == '-')
 		p++;
-	if (*p == '0')
-		p++;
-	else if (*p >= '1' && *p <= '9')
-		p += strspn(p, "0123456789");
-	else
+	whole = strspn(p, "0123456789");
+	if (whole == 0 || (whole > 1 && *p == '0'))
 		return false;
+	p += whole;
 	if (*p == '.')
 	{
-		size_t		digits = strspn(++p, "0123456789");
-
-		if (digits == 0)
+		fraction = strspn(++p, "0123456789");
+		if (fraction == 0)
 			return false;
-		p += digits;
+		p += fraction;
 	}
 	if (*p == 'e' || *p == 'E')
 	{
-		size_t		digits;
-
 		p++;
-		if (*p == '+' || *p == '-')
-			p++;
-		digits = strspn(p, "0123456789");
-		/* An exponent beyond numeric's range would raise an error. */
-		if (digits == 0 || digits > 4)
+		if (!read_exponent(&p, &exponent))
 			return false;
-		p += digits;
 	}
-	return *p == '\0';
+	return *p == '\0' && (int) whole + exponent <= MAX_WHOLE_DIGITS &&
+		(int) fraction - exponent <= MAX_FRACTION_DIGITS;
 }
 
-static bool
-equals_number(Numeric value, const char *wanted)
+char *
+cpw_filter_translated(const CpwFilter *filter)
 {
-	Datum		number;
+	return DatumGetCString(DirectFunctionCall1(jsonpath_out,
+											   PointerGetDatum(filter->path)));
+}
 
-	if (!is_json_number(wanted))
-		return false;
-	number = DirectFunctionCall3(numeric_in, CStringGetDatum(wanted),
-								 ObjectIdGetDatum(InvalidOid),
-								 Int32GetDatum(-1));
-	return DatumGetBool(DirectFunctionCall2(numeric_eq,
-											NumericGetDatum(value), number));
+/* What values are compared with; its number is made when it is needed. */
+typedef struct Wanted
+{
+	const char *text;
+	size_t		length;
+	bool		is_read;		/* whether the text was looked at */
+	Numeric		number;			/* NULL: it is none */
+} Wanted;
+
+static bool
+equals_number(Numeric value, Wanted *wanted)
+{
+	if (!wanted->is_read)
+	{
+		wanted->is_read = true;
+		if (is_json_number(wanted->text))
+			wanted->number =
+				DatumGetNumeric(DirectFunctionCall3(numeric_in,
+													CStringGetDatum(wanted->text),
+													ObjectIdGetDatum(InvalidOid),
+													Int32GetDatum(-1)));
+	}
+	return wanted->number != NULL &&
+		DatumGetBool(DirectFunctionCall2(numeric_eq, NumericGetDatum(value),
+										 NumericGetDatum(wanted->number)));
 }
 
 static bool
-equals_value(const JsonbValue *value, const char *wanted)
+equals_value(const JsonbValue *value, Wanted *wanted)
 {
 	switch (value->type)
 	{
 		case jbvString:
-			return (size_t) value->val.string.len == strlen(wanted) &&
-				memcmp(value->val.string.val, wanted,
-					   value->val.string.len) == 0;
+			return (size_t) value->val.string.len == wanted->length &&
+				memcmp(value->val.string.val, wanted->text,
+					   wanted->length) == 0;
 		case jbvNumeric:
 			return equals_number(value->val.numeric, wanted);
 		case jbvBool:
-			return strcmp(wanted, value->val.boolean ? "true" : "false") == 0;
+			return strcmp(wanted->text,
+						  value->val.boolean ? "true" : "false") == 0;
 		case jbvNull:
-			return strcmp(wanted, "null") == 0;
+			return strcmp(wanted->text, "null") == 0;
 		default:
 			return false;
 	}
 }
 
-/* A value for a reason: short, and of one line. */
+/* Text in quotes and on one line, its first bytes. */
+static char *
+quote(const char *text, int length, int limit)
+{
+	StringInfoData quoted;
+	int			shown = pg_mbcliplen(text, length, limit);
+
+	initStringInfo(&quoted);
+	escape_json(&quoted, psprintf("%.*s%s", shown, text,
+								  shown < length ? "..." : ""));
+	return quoted.data;
+}
+
+char *
+cpw_filter_quote(const char *text)
+{
+	return quote(text, (int) strlen(text), WANTED_LENGTH);
+}
+
+/* A value for a reason. */
 static char *
 describe_value(const JsonbValue *value)
 {
-	int			length;
+	char	   *digits;
 
 	switch (value->type)
 	{
 		case jbvString:
-			length = value->val.string.len;
-			if (length <= FOUND_LENGTH)
-				return psprintf("\"%.*s\"", length, value->val.string.val);
-			length = pg_mbcliplen(value->val.string.val, length, FOUND_LENGTH);
-			return psprintf("\"%.*s...\"", length, value->val.string.val);
+			return quote(value->val.string.val, value->val.string.len,
+						 FOUND_LENGTH);
 		case jbvNumeric:
-			{
-				char	   *digits = numeric_normalize(value->val.numeric);
-
-				if (strlen(digits) > FOUND_LENGTH)
-					return psprintf("%.*s...", FOUND_LENGTH, digits);
-				return digits;
-			}
+			digits = numeric_normalize(value->val.numeric);
+			if (strlen(digits) > FOUND_LENGTH)
+				return psprintf("%.*s...", FOUND_LENGTH, digits);
+			return digits;
 		case jbvBool:
 			return pstrdup(value->val.boolean ? "true" : "false");
 		case jbvNull:
@@ -303,19 +369,52 @@ describe_value(const JsonbValue *value)
 	}
 }
 
+/* The first of the values: "a", "b", "c" and 7 more. */
+static char *
+describe_values(Jsonb *values)
+{
+	StringInfoData text;
+	uint32		count = JsonContainerSize(&values->root);
+
+	initStringInfo(&text);
+	for (uint32 i = 0; i < Min(count, FOUND_VALUES); i++)
+		appendStringInfo(&text, "%s%s", i > 0 ? ", " : "",
+						 describe_value(getIthJsonbValueFromContainer(&values->root,
+																	  i)));
+	if (count > FOUND_VALUES)
+		appendStringInfo(&text, " and %u more", count - FOUND_VALUES);
+	return text.data;
+}
+
+/* Whether any of the values equals the wanted text. */
+static bool
+holds_value(Jsonb *values, const char *text)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(&values->root);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	Wanted		wanted = {text, strlen(text), false, NULL};
+
+	/* Nested ones are skipped: they equal nothing. */
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+	{
+		if (token != WJB_ELEM)
+			continue;
+		CHECK_FOR_INTERRUPTS();
+		if (equals_value(&value, &wanted))
+			return true;
+	}
+	return false;
+}
+
 CpwFilterResult
 cpw_filter_evaluate(const CpwFilter *filter, const char *wanted,
 					Jsonb *payload, Jsonb *variables, char **found)
 {
-	Jsonb	   *values;
-	uint32		count;
+	Jsonb	   *values = cpw_filter_select(filter, payload, variables);
 
 	*found = NULL;
-	if (variables == NULL)
-		variables = filter->no_variables;
-	values = select_values(filter->path, payload, variables);
-	count = values ? JsonContainerSize(&values->root) : 0;
-	if (count == 0)
+	if (values == NULL || JsonContainerSize(&values->root) == 0)
 		return CPW_FILTER_FINDS_NOTHING;
 
 	/* A condition must hold; the text "true" is what it is compared with. */
@@ -325,15 +424,10 @@ cpw_filter_evaluate(const CpwFilter *filter, const char *wanted,
 			return CPW_FILTER_PASSES;
 		wanted = "true";
 	}
-	for (uint32 i = 0; i < count; i++)
-	{
-		JsonbValue *value = getIthJsonbValueFromContainer(&values->root, i);
-
-		if (equals_value(value, wanted))
-			return CPW_FILTER_PASSES;
-		if (i == 0)
-			*found = describe_value(value);
-	}
+	if (holds_value(values, wanted))
+		return CPW_FILTER_PASSES;
+	*found = filter->wants_secret ? pstrdup("\"" CPW_MASK "\"") :
+		describe_values(values);
 	return CPW_FILTER_DIFFERS;
 }
 
@@ -349,7 +443,7 @@ placeholder_length(const char *text)
 
 char *
 cpw_filter_expand(const char *match_equals, Jsonb *configuration,
-				  char **missing_key)
+				  bool masked, char **missing_key)
 {
 	StringInfoData expanded;
 
@@ -375,8 +469,11 @@ cpw_filter_expand(const char *match_equals, Jsonb *configuration,
 				*missing_key = pnstrdup(p + 1, length);
 			return NULL;
 		}
-		appendBinaryStringInfo(&expanded, value->val.string.val,
-							   value->val.string.len);
+		if (masked && cpw_shape_is_secret_key(p + 1, (int) length))
+			appendStringInfoString(&expanded, CPW_MASK);
+		else
+			appendBinaryStringInfo(&expanded, value->val.string.val,
+								   value->val.string.len);
 		p += length + 1;
 	}
 	return expanded.data;

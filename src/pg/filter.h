@@ -22,7 +22,9 @@ typedef struct CpwFilter
 	char	   *match_equals;	/* as it was put; NULL: existence is enough */
 	JsonPath   *path;
 	bool		is_predicate;	/* selects one boolean, true when it holds */
-	bool		uses_variables; /* reads $headers or $query */
+	bool		wants_secret;	/* a placeholder of matchEquals stands for one */
+	bool		reads_headers;	/* names $headers */
+	bool		reads_query;	/* names $query */
 	Jsonb	   *no_variables;	/* what they are when they are not read */
 } CpwFilter;
 
@@ -45,8 +47,10 @@ typedef enum CpwFilterResult
 /*
  * Evaluates a filter on a payload. wanted is matchEquals with its placeholders
  * replaced (NULL when the filter has none); variables is an object with the
- * members headers and query, or NULL when the filter uses none. Raises errors
- * (a variable, the stack, a cancel): call it under a guard.
+ * members headers and query, or NULL when the filter uses none. *found is set
+ * where it DIFFERS: the first values, on one line and bounded; "****" where
+ * matchEquals holds a secret. Raises errors (a variable, the stack, a cancel):
+ * call it under a guard.
  */
 extern CpwFilterResult cpw_filter_evaluate(const CpwFilter *filter,
 										   const char *wanted,
@@ -54,15 +58,29 @@ extern CpwFilterResult cpw_filter_evaluate(const CpwFilter *filter,
 										   char **found);
 
 /*
+ * All that the path selects, as a jsonb array; NULL where the server has no
+ * answer. Raises as cpw_filter_evaluate() does.
+ */
+extern Jsonb *cpw_filter_select(const CpwFilter *filter, Jsonb *payload,
+								Jsonb *variables);
+
+/* The path as the server prints it, palloc'd. */
+extern char *cpw_filter_translated(const CpwFilter *filter);
+
+/*
  * Replaces each {Key} of a matchEquals by the value that configuration (an
  * action's, a JSON object, or NULL) has under Key; text in braces that is no
- * key of [A-Za-z0-9_-]+ stays as it is. Returns NULL, with *missing_key (may
- * be NULL) set, when a key is not there. Palloc'd.
+ * key of [A-Za-z0-9_-]+ stays as it is. With masked, the value of a key that
+ * holds a secret is "****". Returns NULL, with *missing_key (may be NULL) set,
+ * when a key is not there. Palloc'd.
  */
 extern char *cpw_filter_expand(const char *match_equals, Jsonb *configuration,
-							   char **missing_key);
+							   bool masked, char **missing_key);
 
 /* Whether a placeholder stands for a secret, which no reason may show. */
 extern bool cpw_filter_wants_secret(const char *match_equals);
+
+/* Text as a reason shows it: quoted, on one line, bounded. Palloc'd. */
+extern char *cpw_filter_quote(const char *text);
 
 #endif							/* CPW_FILTER_H */

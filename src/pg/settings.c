@@ -50,6 +50,9 @@ char	   *cpw_setting_partition;
 char	   *cpw_setting_region;
 char	   *cpw_setting_account_id;
 char	   *cpw_setting_role;
+int			cpw_setting_max_attempts;
+int			cpw_setting_notify;
+bool		cpw_setting_notify_pipeline_channels;
 
 /* Settings of ages are in minutes, the longest unit that the server has. */
 #define DAYS			(24 * 60)
@@ -126,6 +129,8 @@ static const IntegerSetting integer_settings[] = {
 		&cpw_setting_execution_retention, 90 * DAYS, -1, MAX_DAYS * DAYS, PGC_SIGHUP, GUC_UNIT_MIN},
 	{"cp_webhook.deduplication_window", "Time for which a sender's delivery id is remembered; 0 or -1: for ever.",
 		&cpw_setting_deduplication_window, 3 * DAYS, -1, MAX_DAYS * DAYS, PGC_SIGHUP, GUC_UNIT_MIN},
+	{"cp_webhook.max_attempts", "Claims of an execution after which it is not retried.",
+		&cpw_setting_max_attempts, 5, 1, 1000000, PGC_SIGHUP, 0},
 };
 
 static const StringSetting string_settings[] = {
@@ -153,6 +158,13 @@ static const StringSetting string_settings[] = {
 		&cpw_setting_account_id, "000000000000", PGC_SIGHUP, check_account_id},
 	{"cp_webhook.role", "Role as which deliveries are recorded; empty: the owner of the extension's tables.",
 		&cpw_setting_role, "", PGC_SIGHUP, NULL},
+};
+
+static const struct config_enum_entry notify_values[] = {
+	{"execution", CPW_NOTIFY_EXECUTION, false},
+	{"batch", CPW_NOTIFY_BATCH, false},
+	{"off", CPW_NOTIFY_OFF, false},
+	{NULL, 0, false}
 };
 
 static bool
@@ -263,6 +275,14 @@ cpw_settings_define(void)
 								   s->value, context_now(s->context), 0,
 								   s->check, NULL, NULL);
 	}
+	DefineCustomEnumVariable("cp_webhook.notify",
+							 "What is notified when executions start.", NULL,
+							 &cpw_setting_notify, CPW_NOTIFY_EXECUTION,
+							 notify_values, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("cp_webhook.notify_pipeline_channels",
+							 "Whether a channel of the pipeline is notified as well.",
+							 NULL, &cpw_setting_notify_pipeline_channels, false,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("cp_webhook");
 }
 

@@ -41,6 +41,17 @@ extern char *cpw_setting_partition;
 extern char *cpw_setting_region;
 extern char *cpw_setting_account_id;
 extern char *cpw_setting_role;
+extern int cpw_setting_max_attempts;
+extern int cpw_setting_notify;	/* CpwNotify */
+extern bool cpw_setting_notify_pipeline_channels;
+
+/* What is notified when executions start. */
+typedef enum CpwNotify
+{
+	CPW_NOTIFY_EXECUTION,		/* each one */
+	CPW_NOTIFY_BATCH,			/* that some have: once a transaction */
+	CPW_NOTIFY_OFF
+} CpwNotify;
 
 /* Defines them all; called by _PG_init() once a process. */
 extern void cpw_settings_define(void);

@@ -361,6 +361,13 @@ is_object(const JsonbValue *value)
 }
 
 static bool
+is_anything(const JsonbValue *value)
+{
+	(void) value;
+	return true;
+}
+
+static bool
 is_array(const JsonbValue *value)
 {
 	return value->type == jbvBinary &&
@@ -383,6 +390,7 @@ static const TypeCheck type_checks[] = {
 	[CPW_SHAPE_MAP] = {"an object", is_object, check_map},
 	[CPW_SHAPE_WHOLE_OBJECT] = {"an object", is_object, check_nothing},
 	[CPW_SHAPE_WHOLE_LIST] = {"an array", is_array, check_list},
+	[CPW_SHAPE_ANY] = {"anything", is_anything, check_nothing},
 };
 
 static void

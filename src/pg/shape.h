@@ -29,7 +29,8 @@ typedef enum CpwShapeType
 	CPW_SHAPE_LIST,
 	CPW_SHAPE_MAP,				/* of any keys, to strings */
 	CPW_SHAPE_WHOLE_OBJECT,		/* kept whole: only that it is an object */
-	CPW_SHAPE_WHOLE_LIST		/* kept whole: only that it is an array */
+	CPW_SHAPE_WHOLE_LIST,		/* kept whole: only that it is an array */
+	CPW_SHAPE_ANY				/* kept whole, whatever it is */
 } CpwShapeType;
 
 typedef struct CpwShape CpwShape;
@@ -70,6 +71,7 @@ extern const CpwShape *cpw_shape_member(const CpwShape *structure,
 extern const CpwShape cpw_shape_put_webhook;
 extern const CpwShape cpw_shape_list_webhooks;
 extern const CpwShape cpw_shape_delete_webhook;
+extern const CpwShape cpw_shape_test_webhook;
 extern const CpwShape cpw_shape_create_pipeline;
 extern const CpwShape cpw_shape_update_pipeline;
 extern const CpwShape cpw_shape_get_pipeline;

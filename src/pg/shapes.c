@@ -81,6 +81,30 @@ STRUCTURE(OPTIONAL("NextToken", next_token),
 		  OPTIONAL("MaxResults", max_100));
 const CpwShape cpw_shape_delete_webhook = STRUCTURE(REQUIRED("name", name));
 
+/* A dry run: not of the API, but in its manner. */
+static const CpwShape anything = {.type = CPW_SHAPE_ANY};
+static const CpwShape header_name = STRING(.min = 1, .max = 1000);
+static const CpwShape header_value = STRING(.secret = true);
+static const CpwShape headers = {
+	.type = CPW_SHAPE_MAP,
+	.key = &header_name,
+	.element = &header_value
+};
+static const CpwShape query = STRING(.secret = true);
+static const CpwShape source_address = STRING(.min = 1, .max = 100);
+static const CpwShape delivery_id = STRING(.pattern = UUID_PATTERN);
+static const CpwShape since = STRING(.min = 1, .max = 100);
+
+const CpwShape cpw_shape_test_webhook =
+STRUCTURE(OPTIONAL("name", name),
+		  OPTIONAL("definition", webhook),
+		  OPTIONAL("headers", headers),
+		  OPTIONAL("body", anything),
+		  OPTIONAL("query", query),
+		  OPTIONAL("sourceAddress", source_address),
+		  OPTIONAL("deliveryId", delivery_id),
+		  OPTIONAL("since", since));
+
 /* ---- pipelines ---- */
 
 static const CpwShape category =

@@ -4,8 +4,10 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "compat.h"
 #include "store/arguments.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 static void
@@ -43,6 +45,12 @@ cpw_arguments_add_int(CpwArguments *arguments, int number)
 }
 
 void
+cpw_arguments_add_bigint(CpwArguments *arguments, int64 number)
+{
+	add(arguments, Int64GetDatum(number), false);
+}
+
+void
 cpw_arguments_add_bool(CpwArguments *arguments, bool value)
 {
 	add(arguments, BoolGetDatum(value), false);
@@ -52,6 +60,39 @@ void
 cpw_arguments_add_timestamp(CpwArguments *arguments, TimestampTz instant)
 {
 	add(arguments, TimestampTzGetDatum(instant), false);
+}
+
+void
+cpw_arguments_add_interval(CpwArguments *arguments, Interval *interval)
+{
+	add(arguments, IntervalPGetDatum(interval), interval == NULL);
+}
+
+void
+cpw_arguments_add_texts(CpwArguments *arguments, char *const *texts, int count)
+{
+	Datum	   *values = palloc(sizeof(Datum) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+		values[i] = CStringGetTextDatum(texts[i]);
+	add(arguments,
+		PointerGetDatum(construct_array(values, Max(count, 0), TEXTOID, -1,
+										false, TYPALIGN_INT)),
+		count < 0);
+}
+
+void
+cpw_arguments_add_uuids(CpwArguments *arguments, const pg_uuid_t *uuids,
+						int count)
+{
+	Datum	   *values = palloc(sizeof(Datum) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+		values[i] = PointerGetDatum(&uuids[i]);
+	add(arguments,
+		PointerGetDatum(construct_array(values, Max(count, 0), UUIDOID,
+										UUID_LEN, false, TYPALIGN_CHAR)),
+		count < 0);
 }
 
 uint64

@@ -23,9 +23,18 @@ extern void cpw_arguments_add_uuid(CpwArguments *arguments,
 								   const pg_uuid_t *uuid);
 extern void cpw_arguments_add_jsonb(CpwArguments *arguments, Jsonb *json);
 extern void cpw_arguments_add_int(CpwArguments *arguments, int number);
+extern void cpw_arguments_add_bigint(CpwArguments *arguments, int64 number);
 extern void cpw_arguments_add_bool(CpwArguments *arguments, bool value);
 extern void cpw_arguments_add_timestamp(CpwArguments *arguments,
 										TimestampTz instant);
+extern void cpw_arguments_add_interval(CpwArguments *arguments,
+									   Interval *interval);
+
+/* Arrays; a negative count is SQL's NULL. */
+extern void cpw_arguments_add_texts(CpwArguments *arguments,
+									char *const *texts, int count);
+extern void cpw_arguments_add_uuids(CpwArguments *arguments,
+									const pg_uuid_t *uuids, int count);
 
 /* Executes the statement (statement.h) with these; checks their number. */
 extern uint64 cpw_arguments_execute(CpwStatement *statement,

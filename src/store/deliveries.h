@@ -31,6 +31,7 @@ typedef struct CpwDelivery
 	const char *reason;			/* NULL: none */
 	Jsonb	   *headers;
 	Jsonb	   *payload;		/* NULL: not kept */
+	const pg_uuid_t *redelivery_of; /* NULL: it came from outside */
 
 	/* TRIGGERED: the execution to start. DUPLICATE: the first one's id. */
 	pg_uuid_t	execution;

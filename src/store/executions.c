@@ -5,14 +5,11 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "commands/async.h"
 #include "compat.h"
+#include "pg/notification.h"
 #include "pg/uuid7.h"
 #include "store/arguments.h"
 #include "store/executions.h"
-#include "utils/json.h"
-
-#define CHANNEL		"cp_webhook"
 
 /* Greater than every id of ours. */
 #define LAST_ID		"ffffffff-ffff-ffff-ffff-ffffffffffff"
@@ -83,7 +80,8 @@ static CpwStatement list_executions = {
 };
 
 static CpwStatement lock_execution = {
-	.sql = "SELECT status, lease_until IS NOT NULL FROM cp_webhook.executions"
+	.sql = "SELECT status, COALESCE(lease_until >"
+	" pg_catalog.clock_timestamp(), false) FROM cp_webhook.executions"
 	" WHERE pipeline = $1 AND id = $2::pg_catalog.uuid FOR NO KEY UPDATE",
 	.expected = SPI_OK_SELECT,
 	.parameters = 2,
@@ -96,6 +94,7 @@ static CpwStatement stop_execution = {
 	" reason = COALESCE($3, reason),"
 	" ended_at = CASE WHEN $2 THEN pg_catalog.clock_timestamp() END,"
 	" lease_until = CASE WHEN $2 THEN NULL ELSE lease_until END,"
+	" nonce = CASE WHEN $2 THEN NULL ELSE nonce END, retry_at = NULL,"
 	" updated_at = pg_catalog.clock_timestamp()"
 	" WHERE id = $1::pg_catalog.uuid",
 	.expected = SPI_OK_UPDATE,
@@ -103,28 +102,15 @@ static CpwStatement stop_execution = {
 	.types = {TEXTOID, BOOLOID, TEXTOID},
 };
 
-/* The members of every notification; no delivery has a part in this one. */
-static void
-notify(const char *id, const char *pipeline)
-{
-	StringInfoData json;
-
-	initStringInfo(&json);
-	appendStringInfo(&json, "{\"pipelineExecutionId\":\"%s\",\"pipelineName\":",
-					 id);
-	escape_json(&json, pipeline);
-	appendStringInfoString(&json, ",\"webhook\":null,\"event\":null,"
-						   "\"deliveryId\":null,\"receivedAt\":null}");
-	Async_Notify(CHANNEL, json.data);
-}
-
 char *
 cpw_executions_start(const CpwExecutionStart *start)
 {
 	CpwArguments arguments = {0};
 	pg_uuid_t	id;
 	TimestampTz now;
-	char	   *text;
+	CpwNotification notification = {
+		.execution = &id, .pipeline = start->pipeline
+	};
 
 	cpw_uuid7_generate(&id, &now);
 	cpw_arguments_add_uuid(&arguments, &id);
@@ -136,9 +122,8 @@ cpw_executions_start(const CpwExecutionStart *start)
 	cpw_arguments_add_timestamp(&arguments, now);
 	if (cpw_arguments_execute(&start_execution, &arguments) == 0)
 		return NULL;
-	text = cpw_uuid7_text(&id);
-	notify(text, start->pipeline);
-	return text;
+	cpw_notification_send(&notification);
+	return cpw_uuid7_text(&id);
 }
 
 /* The arguments of the statements that look for one execution. */

@@ -7,6 +7,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
+#include "store/arguments.h"
 #include "store/routes.h"
 #include "store/statement.h"
 #include "utils/array.h"
@@ -17,20 +18,29 @@
  * The action's configuration is that of the pipeline's current version; the
  * target action is one of its first stage.
  */
-static CpwStatement find_routes = {
-	.sql = "SELECT w.token, w.id, w.name, w.pipeline, w.action,"
-	" w.authentication, w.secret, w.configuration, w.filters, p.version,"
-	" (SELECT a.value -> 'configuration'"
-	"    FROM pg_catalog.jsonb_array_elements(v.declaration #> '{stages,0,actions}') a"
-	"   WHERE a.value ->> 'name' = w.action LIMIT 1)"
-	" FROM cp_webhook.webhook_definitions w"
-	" LEFT JOIN cp_webhook.pipeline_definitions p ON p.name = w.pipeline"
-	" LEFT JOIN cp_webhook.pipeline_versions v"
+#define ROUTE_QUERY \
+	"SELECT w.token, w.id, w.name, w.pipeline, w.action," \
+	" w.authentication, w.secret, w.configuration, w.filters, p.version," \
+	" (SELECT a.value -> 'configuration'" \
+	"    FROM pg_catalog.jsonb_array_elements(v.declaration #> '{stages,0,actions}') a" \
+	"   WHERE a.value ->> 'name' = w.action LIMIT 1)" \
+	" FROM cp_webhook.webhook_definitions w" \
+	" LEFT JOIN cp_webhook.pipeline_definitions p ON p.name = w.pipeline" \
+	" LEFT JOIN cp_webhook.pipeline_versions v" \
 	" ON v.name = p.name AND v.version = p.version"
-	" WHERE w.token = ANY ($1)",
+
+static CpwStatement find_routes = {
+	.sql = ROUTE_QUERY " WHERE w.token = ANY ($1)",
 	.expected = SPI_OK_SELECT,
 	.parameters = 1,
 	.types = {TEXTARRAYOID},
+};
+
+static CpwStatement find_route_by_name = {
+	.sql = ROUTE_QUERY " WHERE w.name = $1",
+	.expected = SPI_OK_SELECT,
+	.parameters = 1,
+	.types = {TEXTOID},
 };
 
 static CpwStatement find_version = {
@@ -39,10 +49,28 @@ static CpwStatement find_version = {
 	.expected = SPI_OK_SELECT,
 };
 
+static void
+read_route(uint64 row, CpwRoute *route)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	route->token = cpw_statement_get_text(row, 1, context);
+	route->id = cpw_statement_get_uuid(row, 2);
+	route->name = cpw_statement_get_text(row, 3, context);
+	route->pipeline = cpw_statement_get_text(row, 4, context);
+	route->action = cpw_statement_get_text(row, 5, context);
+	route->authentication = cpw_statement_get_text(row, 6, context);
+	route->secret = cpw_statement_get_text(row, 7, context);
+	route->configuration = cpw_statement_get_jsonb(row, 8, context);
+	route->filters = cpw_statement_get_jsonb(row, 9, context);
+	if (!cpw_statement_is_null(row, 10))
+		route->version = cpw_statement_get_int(row, 10);
+	route->action_configuration = cpw_statement_get_jsonb(row, 11, context);
+}
+
 int
 cpw_routes_find(const char *const *tokens, int count, CpwRoute **routes)
 {
-	MemoryContext context = CurrentMemoryContext;
 	Datum	   *elements = palloc(sizeof(Datum) * count);
 	Datum		values[1];
 	int			found;
@@ -54,24 +82,22 @@ cpw_routes_find(const char *const *tokens, int count, CpwRoute **routes)
 	found = (int) cpw_statement_execute(&find_routes, values, NULL);
 	*routes = palloc0(sizeof(CpwRoute) * Max(found, 1));
 	for (int i = 0; i < found; i++)
-	{
-		CpwRoute   *route = &(*routes)[i];
-
-		route->token = cpw_statement_get_text(i, 1, context);
-		route->id = cpw_statement_get_uuid(i, 2);
-		route->name = cpw_statement_get_text(i, 3, context);
-		route->pipeline = cpw_statement_get_text(i, 4, context);
-		route->action = cpw_statement_get_text(i, 5, context);
-		route->authentication = cpw_statement_get_text(i, 6, context);
-		route->secret = cpw_statement_get_text(i, 7, context);
-		route->configuration = cpw_statement_get_jsonb(i, 8, context);
-		route->filters = cpw_statement_get_jsonb(i, 9, context);
-		if (!cpw_statement_is_null(i, 10))
-			route->version = cpw_statement_get_int(i, 10);
-		route->action_configuration = cpw_statement_get_jsonb(i, 11, context);
-	}
+		read_route(i, &(*routes)[i]);
 	SPI_freetuptable(SPI_tuptable);
 	return found;
+}
+
+CpwRoute *
+cpw_routes_find_by_name(const char *name)
+{
+	CpwRoute   *route;
+
+	if (cpw_arguments_execute_text(&find_route_by_name, name) == 0)
+		return NULL;
+	route = palloc0(sizeof(CpwRoute));
+	read_route(0, route);
+	SPI_freetuptable(SPI_tuptable);
+	return route;
 }
 
 char *

@@ -7,24 +7,7 @@
 
 #include "postgres.h"
 
-#include "utils/jsonb.h"
-#include "utils/uuid.h"
-
-/* A webhook's definition with what its pipeline adds to it. */
-typedef struct CpwRoute
-{
-	char	   *token;
-	pg_uuid_t	id;
-	char	   *name;
-	char	   *pipeline;
-	int			version;		/* of the pipeline; 0: there is none */
-	char	   *action;
-	char	   *authentication;
-	char	   *secret;			/* NULL where there is none */
-	Jsonb	   *configuration;	/* of the authentication, without secrets */
-	Jsonb	   *filters;		/* array of filter rules */
-	Jsonb	   *action_configuration;	/* NULL where there is none */
-} CpwRoute;
+#include "pg/webhook.h"
 
 /*
  * The webhooks of the tokens, in any order, in the current context: *routes,
@@ -32,6 +15,9 @@ typedef struct CpwRoute
  */
 extern int	cpw_routes_find(const char *const *tokens, int count,
 							CpwRoute **routes);
+
+/* The webhook of a name, in the current context; NULL: there is none. */
+extern CpwRoute *cpw_routes_find_by_name(const char *name);
 
 /* The version of the extension as it was created, palloc'd; NULL: none. */
 extern char *cpw_routes_extension_version(void);

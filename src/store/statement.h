@@ -14,6 +14,7 @@
 #include "executor/spi.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
 #define CPW_STATEMENT_PARAMETERS	16
@@ -41,6 +42,16 @@ extern uint64 cpw_statement_execute_limited(CpwStatement *statement,
 											Datum *values, const char *nulls,
 											uint64 limit);
 
+/*
+ * A cursor over a statement's rows, which are fetched in portions: then they
+ * are what the columns below are read of. Closed by the end of the transaction
+ * at the latest.
+ */
+extern Portal cpw_statement_open(CpwStatement *statement, Datum *values,
+								 const char *nulls);
+extern uint64 cpw_statement_fetch(Portal cursor, uint64 limit);
+extern void cpw_statement_close(Portal cursor);
+
 /* Runs a command that cannot be prepared (data definition). */
 extern void cpw_statement_run_utility(const char *sql);
 
@@ -63,5 +74,9 @@ extern bool cpw_statement_get_bool(uint64 row, int column);
 extern TimestampTz cpw_statement_get_timestamp(uint64 row, int column);
 
 extern bool cpw_statement_is_null(uint64 row, int column);
+
+/* Puts all rows, whose columns are those of the descriptor, into a store. */
+extern void cpw_statement_put_rows(Tuplestorestate *store,
+								   TupleDesc descriptor);
 
 #endif							/* CPW_STATEMENT_H */

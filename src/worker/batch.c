@@ -4,24 +4,19 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "commands/async.h"
 #include "compat.h"
 #include "miscadmin.h"
 #include "net/deadline.h"
+#include "pg/notification.h"
 #include "pg/settings.h"
 #include "pg/uuid7.h"
 #include "store/partitions.h"
-#include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
-#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "worker/batch.h"
 #include "worker/tally.h"
 #include "worker/transaction.h"
-
-#define CHANNEL				"cp_webhook"
 
 /* All repeating of one batch together. */
 #define REPEAT_LIMIT_MS		1000
@@ -66,32 +61,15 @@ static int64 known_day = PG_INT64_MIN;
 
 /* ---- what goes into the transaction ---- */
 
-/* {"pipelineExecutionId", "pipelineName", ...}: well below 8,000 bytes. */
-static char *
-notification(const CpwDelivery *delivery)
+static void
+notify(const CpwDelivery *delivery)
 {
-	StringInfoData json;
-	char		received_at[MAXDATELEN + 1];
+	CpwNotification notification = {
+		&delivery->execution, delivery->pipeline, delivery->webhook,
+		delivery->event, &delivery->id, delivery->received_at
+	};
 
-	initStringInfo(&json);
-	appendStringInfo(&json, "{\"pipelineExecutionId\":\"%s\",\"pipelineName\":",
-					 cpw_uuid7_text(&delivery->execution));
-	escape_json(&json, delivery->pipeline);
-	appendStringInfoString(&json, ",\"webhook\":");
-	escape_json(&json, delivery->webhook);
-	appendStringInfoString(&json, ",\"event\":");
-	if (delivery->event != NULL)
-		escape_json(&json, delivery->event);
-	else
-		appendStringInfoString(&json, "null");
-	appendStringInfo(&json, ",\"deliveryId\":\"%s\",\"receivedAt\":",
-					 cpw_uuid7_text(&delivery->id));
-	JsonEncodeDateTime(received_at,
-					   TimestampTzGetDatum(delivery->received_at),
-					   TIMESTAMPTZOID, NULL);
-	escape_json(&json, received_at);
-	appendStringInfoChar(&json, '}');
-	return json.data;
+	cpw_notification_send(&notification);
 }
 
 /* Finds the webhooks; false when the extension is not one of this library. */
@@ -210,8 +188,10 @@ fill(CpwItem **items, int count)
 			continue;
 		admit_rejection(known[i]);
 		keep_only(&known[i]->delivery);
-		if (known[i]->is_recorded)
-			deliveries[n++] = &known[i]->delivery;
+		if (!known[i]->is_recorded)
+			continue;
+		cpw_evaluation_diagnose(known[i]);
+		deliveries[n++] = &known[i]->delivery;
 	}
 	if (n > 0)
 		cpw_deliveries_insert(deliveries, n);
@@ -219,7 +199,7 @@ fill(CpwItem **items, int count)
 		return;
 	for (int i = 0; i < n; i++)
 		if (deliveries[i]->verdict == CPW_VERDICT_TRIGGERED)
-			Async_Notify(CHANNEL, notification(deliveries[i]));
+			notify(deliveries[i]);
 }
 
 /* ---- attempts ---- */

@@ -9,15 +9,14 @@
 #include "postgres.h"
 
 #include "base/headers.h"
-#include "base/json_scan.h"
-#include "base/media_type.h"
 #include "compat.h"
+#include "net/deadline.h"
 #include "pg/address.h"
 #include "pg/guard.h"
+#include "pg/judgement.h"
 #include "pg/payload.h"
 #include "pg/settings.h"
 #include "utils/memutils.h"
-#include "worker/admission.h"
 #include "worker/evaluation.h"
 #include "worker/transaction.h"
 
@@ -29,6 +28,14 @@
 
 /* What parsing a usual body takes, kept from one to the next. */
 #define SCRATCH_SIZE	(512 * 1024)
+
+/*
+ * What may be spent on explaining wrong signatures: bytes of bodies a second,
+ * each hashed about ten times, and what one costs at least.
+ */
+#define DIAGNOSIS_INTERVAL_MS	1000
+#define DIAGNOSIS_BUDGET		(2 * 1024 * 1024)
+#define DIAGNOSIS_COST			4096
 
 typedef enum Step
 {
@@ -46,11 +53,22 @@ typedef struct Judgement
 
 static MemoryContext scratch;
 
-static void
-set_verdict(CpwItem *item, CpwVerdict verdict, const char *reason)
+void
+cpw_evaluation_take(CpwPost *post, const CpwRequest *request,
+					const char *query, size_t query_length)
 {
-	item->delivery.verdict = verdict;
-	item->delivery.reason = reason;
+	post->headers = request->headers;
+	post->header_size = request->header_size;
+	post->malformed = request->malformed;
+	post->content_length = request->content_length;
+	post->peer = &request->peer;
+	post->body = request->body;
+	post->body_length = request->body_length;
+	post->query = query;
+	post->query_length = query_length;
+	post->refused = request->refused;
+	post->refusal = request->owner;
+	post->skipped = 0;
 }
 
 static const char *
@@ -90,79 +108,40 @@ cpw_evaluation_describe(CpwItem *item)
 void
 cpw_evaluation_authenticate(CpwItem *item)
 {
-	CpwRequest *request = item->request;
-	CpwWebhook *webhook = item->webhook;
-	CpwSignatureResult result;
-	const char *reason = NULL;
-	CpwVerdict	verdict;
-
-	/* Refused at its headers, or while its body was read. */
-	if (request->refused != CPW_VERDICT_PENDING)
-	{
-		reason = request->owner;
-		if (reason == NULL && request->refused == CPW_VERDICT_BODY_TOO_LARGE)
-			reason = "body is too large, or holds too many values";
-		set_verdict(item, request->refused, reason);
-		return;
-	}
-
-	/* The definition may be another one than when the headers came. */
-	verdict = cpw_admission_check(request, webhook, &reason);
-	if (verdict != CPW_VERDICT_PENDING)
-	{
-		set_verdict(item, verdict, reason);
-		return;
-	}
-	if (webhook->authentication != CPW_AUTHENTICATION_GITHUB_HMAC)
-		return;
-	result = cpw_signature_verify(webhook->key, &request->headers,
-								  request->body ? request->body : "",
-								  request->body_length);
-	if (result == CPW_SIGNATURE_VALID)
-		return;
-	if (result == CPW_SIGNATURE_FAILED)
-		set_verdict(item, CPW_VERDICT_UNAVAILABLE,
-					"the signature could not be computed");
-	else
-		set_verdict(item, CPW_VERDICT_BAD_SIGNATURE,
-					cpw_signature_explain(webhook->authentication, result));
+	item->delivery.verdict =
+		cpw_judgement_authenticate(&item->post, item->webhook,
+								   &item->delivery.reason);
 }
 
-/* The JSON text of a request's body, or NULL with the verdict set. */
-static const char *
-find_json(CpwItem *item, size_t *length)
+/* Whether this second has room for looking into so many bytes. */
+static bool
+take_diagnosis_budget(size_t bytes)
 {
-	CpwRequest *request = item->request;
-	const CpwHeader *type = cpw_headers_find(&request->headers,
-											 "content-type", NULL);
-	CpwJsonScan scan = {0};
-	const char *json;
+	static int64 second;
+	static size_t spent;
+	int64		now = cpw_deadline_now();
 
-	if (request->body_length == 0)
+	if (now - second >= DIAGNOSIS_INTERVAL_MS)
 	{
-		set_verdict(item, CPW_VERDICT_BAD_JSON, "the body is empty");
-		return NULL;
+		second = now;
+		spent = 0;
 	}
-	*length = request->body_length;
-	if (type == NULL || cpw_media_type_parse(type->value, type->value_length) !=
-		CPW_MEDIA_TYPE_FORM)
-		return request->body;
-	json = cpw_payload_from_form(request->body, request->body_length, length);
-	if (json == NULL)
-	{
-		set_verdict(item, CPW_VERDICT_BAD_JSON,
-					"the form has no well encoded field \"payload\"");
-		return NULL;
-	}
-	/* The listener counts values in JSON alone. */
-	cpw_json_scan(&scan, json, *length);
-	if (scan.structural > (size_t) cpw_setting_max_json_values)
-	{
-		set_verdict(item, CPW_VERDICT_BODY_TOO_LARGE,
-					"the body holds too many values");
-		return NULL;
-	}
-	return json;
+	bytes += DIAGNOSIS_COST;
+	if (spent + bytes > DIAGNOSIS_BUDGET)
+		return false;
+	spent += bytes;
+	return true;
+}
+
+void
+cpw_evaluation_diagnose(CpwItem *item)
+{
+	CpwDelivery *delivery = &item->delivery;
+
+	if (delivery->verdict == CPW_VERDICT_BAD_SIGNATURE &&
+		take_diagnosis_budget(item->post.body_length))
+		delivery->reason = cpw_judgement_diagnose(&item->post, item->webhook,
+												  delivery->reason);
 }
 
 /* Leaves item->payload NULL when the verdict is set. */
@@ -171,7 +150,9 @@ parse_body(CpwItem *item)
 {
 	MemoryContext caller = MemoryContextSwitchTo(scratch);
 	size_t		length;
-	const char *json = find_json(item, &length);
+	const char *json = cpw_judgement_find_json(&item->post, &length,
+											   &item->delivery.verdict,
+											   &item->delivery.reason);
 
 	if (json != NULL)
 	{
@@ -191,48 +172,6 @@ parse_body(CpwItem *item)
 }
 
 static void
-filter(CpwItem *item)
-{
-	CpwWebhook *webhook = item->webhook;
-	Jsonb	   *variables = NULL;
-
-	if (webhook->uses_variables)
-		variables = cpw_payload_variables(item->delivery.headers,
-										  cpw_payload_query(item->target.query,
-															item->target.query_length));
-	for (int i = 0; i < webhook->filter_count; i++)
-	{
-		const CpwFilter *rule = webhook->filters[i];
-		const char *wanted = webhook->wanted[i];
-		char	   *found;
-
-		switch (cpw_filter_evaluate(rule, wanted, item->payload, variables,
-									&found))
-		{
-			case CPW_FILTER_PASSES:
-				continue;
-			case CPW_FILTER_FINDS_NOTHING:
-				set_verdict(item, CPW_VERDICT_IGNORED,
-							psprintf("filter %d: %s selects nothing",
-									 i + 1, rule->json_path));
-				return;
-			case CPW_FILTER_DIFFERS:
-				if (wanted != NULL)
-					set_verdict(item, CPW_VERDICT_IGNORED,
-								psprintf("filter %d: %s is %s, wanted \"%s\"",
-										 i + 1, rule->json_path, found,
-										 webhook->shown[i]));
-				else
-					set_verdict(item, CPW_VERDICT_IGNORED,
-								psprintf("filter %d: %s is %s", i + 1,
-										 rule->json_path, found));
-				return;
-		}
-	}
-	item->delivery.verdict = CPW_VERDICT_TRIGGERED;
-}
-
-static void
 judge_one(Judgement *judgement, CpwItem *item)
 {
 	judgement->step = STEP_PARSE;
@@ -244,12 +183,9 @@ judge_one(Judgement *judgement, CpwItem *item)
 	}
 	item->delivery.payload = item->payload;
 	judgement->step = STEP_FILTER;
-	if (cpw_headers_is_ping(&item->request->headers))
-		item->delivery.verdict = CPW_VERDICT_PONG;
-	else if (item->webhook->broken != NULL)
-		set_verdict(item, CPW_VERDICT_IGNORED, item->webhook->broken);
-	else
-		filter(item);
+	item->delivery.verdict =
+		cpw_judgement_decide(&item->post, item->webhook, item->payload,
+							 item->delivery.headers, &item->delivery.reason);
 }
 
 static void
@@ -272,32 +208,13 @@ judge_rest(void *arg)
 static void
 judge_error(CpwItem *item, Step step, const ErrorData *error)
 {
-	int			class = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+	CpwDelivery *delivery = &item->delivery;
 
-	item->delivery.payload = NULL;
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-	{
-		set_verdict(item, CPW_VERDICT_UNAVAILABLE, "filter too slow");
-		item->detail = "Filter too slow.";
-	}
-	else if (class == ERRCODE_INSUFFICIENT_RESOURCES ||
-			 class == ERRCODE_INTERNAL_ERROR)
-		set_verdict(item, CPW_VERDICT_UNAVAILABLE, error->message);
-	else if (step == STEP_FILTER)
-	{
-		item->delivery.payload = item->payload;
-		set_verdict(item, CPW_VERDICT_IGNORED,
-					psprintf("filter cannot be evaluated: %s", error->message));
-	}
-	else if (error->sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX)
-	{
-		set_verdict(item, CPW_VERDICT_BAD_JSON, "the body is nested too deeply");
-		item->detail = "The body is nested too deeply.";
-	}
-	else if (error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED)
-		set_verdict(item, CPW_VERDICT_BODY_TOO_LARGE, error->message);
-	else
-		set_verdict(item, CPW_VERDICT_BAD_JSON, error->message);
+	delivery->verdict = cpw_judgement_of_error(error, step == STEP_FILTER,
+											   &delivery->reason,
+											   &item->detail);
+	delivery->payload = delivery->verdict == CPW_VERDICT_IGNORED ?
+		item->payload : NULL;
 	if (item->delivery.verdict == CPW_VERDICT_UNAVAILABLE)
 		ereport(LOG,
 				(errcode(error->sqlerrcode),

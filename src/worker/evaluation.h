@@ -8,15 +8,15 @@
 
 #include "postgres.h"
 
-#include "base/trigger_path.h"
 #include "net/listener.h"
+#include "pg/admission.h"
 #include "store/deliveries.h"
 #include "worker/webhook_cache.h"
 
 typedef struct CpwItem
 {
 	CpwRequest *request;
-	CpwTarget	target;
+	CpwPost		post;			/* the request as it is judged */
 	char		token[CPW_TOKEN_LENGTH + 1];
 	CpwWebhook *webhook;		/* valid inside one attempt */
 	CpwDelivery delivery;		/* delivery.verdict is the item's verdict */
@@ -27,6 +27,10 @@ typedef struct CpwItem
 	bool		is_admitted;	/* that was decided */
 	Jsonb	   *payload;		/* once it is parsed */
 } CpwItem;
+
+/* What of a request is judged; pointers go into it. */
+extern void cpw_evaluation_take(CpwPost *post, const CpwRequest *request,
+								const char *query, size_t query_length);
 
 /*
  * Fills the delivery's columns that the request gives: addresses, headers,
@@ -46,6 +50,12 @@ extern void cpw_evaluation_authenticate(CpwItem *item);
  * Inside a transaction.
  */
 extern void cpw_evaluation_judge(CpwItem **items, int count);
+
+/*
+ * Adds to the reason of one whose signature is wrong what may be the mistake,
+ * while the second has room for such work.
+ */
+extern void cpw_evaluation_diagnose(CpwItem *item);
 
 /* Frees what a large payload of the last batch took. */
 extern void cpw_evaluation_forget(void);

@@ -19,7 +19,6 @@
 #include "portability/instr_time.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
-#include "worker/admission.h"
 #include "worker/batch.h"
 #include "worker/evaluation.h"
 #include "worker/intake.h"
@@ -105,9 +104,12 @@ static void
 admit(CpwRequest *request, const CpwWebhook *webhook)
 {
 	const char *reason = NULL;
-	CpwVerdict	verdict = cpw_admission_check(request, webhook, &reason);
 	const CpwHeader *type;
+	CpwVerdict	verdict;
+	CpwPost		post;
 
+	cpw_evaluation_take(&post, request, NULL, 0);
+	verdict = cpw_admission_check(&post, webhook, &reason);
 	if (verdict != CPW_VERDICT_PENDING)
 	{
 		turn_down(request, verdict, reason);
@@ -239,10 +241,13 @@ static CpwItem *
 make_item(CpwRequest *request)
 {
 	CpwItem    *item = palloc0(sizeof(CpwItem));
+	CpwTarget	target;
 
 	item->request = request;
-	cpw_target_parse(request->target, strlen(request->target), &item->target);
-	copy_token(&item->target, item->token);
+	cpw_target_parse(request->target, strlen(request->target), &target);
+	cpw_evaluation_take(&item->post, request, target.query,
+						target.query_length);
+	copy_token(&target, item->token);
 	return item;
 }
 

@@ -25,8 +25,8 @@
 #include "worker/retention.h"
 #include "worker/transaction.h"
 
-/* For one run of a job. */
-#define JOB_TIMEOUT_MS			10000
+/* For one run of a job: looking through a day's executions can take a while. */
+#define JOB_TIMEOUT_MS			60000
 
 /*
  * What waits for one of our locks meanwhile may be waited for by every

@@ -9,13 +9,7 @@
 #include "postgres.h"
 
 #include "compat.h"
-#include "fmgr.h"
-#include "pg/address.h"
-#include "pg/guard.h"
-#include "pg/settings.h"
 #include "store/routes.h"
-#include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -112,130 +106,6 @@ cpw_webhook_cache_mismatch(void)
 	return mismatch;
 }
 
-/* ---- compiling ---- */
-
-static CpwAuthentication
-authentication_of(const char *name)
-{
-	static const struct
-	{
-		const char *name;
-		CpwAuthentication authentication;
-	}			names[] = {
-		{"GITHUB_HMAC", CPW_AUTHENTICATION_GITHUB_HMAC},
-		{"IP", CPW_AUTHENTICATION_IP},
-		{"UNAUTHENTICATED", CPW_AUTHENTICATION_UNAUTHENTICATED},
-	};
-
-	for (size_t i = 0; i < lengthof(names); i++)
-		if (strcmp(names[i].name, name) == 0)
-			return names[i].authentication;
-	return CPW_AUTHENTICATION_NONE;
-}
-
-/* A string member of an object, palloc'd, or NULL. */
-static char *
-get_string(JsonbContainer *object, const char *name)
-{
-	JsonbValue *value = getKeyJsonValueFromContainer(object, name,
-													 (int) strlen(name), NULL);
-
-	if (value == NULL || value->type != jbvString)
-		return NULL;
-	return pnstrdup(value->val.string.val, value->val.string.len);
-}
-
-typedef struct Compilation
-{
-	const CpwRoute *route;
-	CpwWebhook *webhook;
-} Compilation;
-
-static void
-compile_filters(const CpwRoute *route, CpwWebhook *webhook)
-{
-	JsonbContainer *rules = &route->filters->root;
-	int			count = (int) JsonContainerSize(rules);
-
-	webhook->filters = palloc0(sizeof(CpwFilter *) * Max(count, 1));
-	webhook->wanted = palloc0(sizeof(char *) * Max(count, 1));
-	webhook->shown = palloc0(sizeof(char *) * Max(count, 1));
-	for (int i = 0; i < count; i++)
-	{
-		JsonbValue *rule = getIthJsonbValueFromContainer(rules, i);
-		CpwFilter  *filter;
-		char	   *missing;
-
-		filter = cpw_filter_compile(get_string(rule->val.binary.data, "jsonPath"),
-									get_string(rule->val.binary.data, "matchEquals"));
-		webhook->filters[i] = filter;
-		webhook->uses_variables |= filter->uses_variables;
-		if (filter->match_equals == NULL)
-			continue;
-		webhook->wanted[i] = cpw_filter_expand(filter->match_equals,
-											   route->action_configuration,
-											   &missing);
-		webhook->shown[i] = cpw_filter_wants_secret(filter->match_equals)
-			? filter->match_equals : webhook->wanted[i];
-		if (webhook->wanted[i] == NULL && webhook->broken == NULL)
-			webhook->broken =
-				psprintf("filter %d: action \"%s\" has no configuration \"%s\"",
-						 i + 1, route->action, missing);
-	}
-	webhook->filter_count = count;
-}
-
-/* The part that an odd definition can make fail. */
-static void
-compile(void *arg)
-{
-	Compilation *compilation = arg;
-	const CpwRoute *route = compilation->route;
-	CpwWebhook *webhook = compilation->webhook;
-
-	if (webhook->authentication == CPW_AUTHENTICATION_IP)
-	{
-		char	   *range = get_string(&route->configuration->root,
-									   "AllowedIPRange");
-
-		if (range != NULL)
-			webhook->range = DatumGetInetPP(DirectFunctionCall1(cidr_in,
-																CStringGetDatum(range)));
-	}
-	compile_filters(route, webhook);
-}
-
-static CpwWebhook *
-make_webhook(const CpwRoute *route)
-{
-	CpwWebhook *webhook = palloc0(sizeof(CpwWebhook));
-	Compilation compilation = {route, webhook};
-	ErrorData  *error;
-
-	webhook->id = route->id;
-	webhook->name = pstrdup(route->name);
-	webhook->arn = cpw_settings_webhook_arn(route->name);
-	webhook->pipeline = pstrdup(route->pipeline);
-	webhook->version = route->version;
-	webhook->action = pstrdup(route->action);
-	webhook->authentication = authentication_of(route->authentication);
-	if (route->version == 0)
-		webhook->broken = pstrdup("pipeline not found");
-	error = cpw_guard_run(compile, &compilation);
-	if (error != NULL)
-	{
-		webhook->filter_count = 0;
-		webhook->broken = psprintf("definition cannot be evaluated: %s",
-								   error->message);
-	}
-	if (webhook->authentication == CPW_AUTHENTICATION_GITHUB_HMAC &&
-		route->secret != NULL)
-		webhook->key = cpw_signature_key_create(webhook->authentication,
-												route->secret,
-												strlen(route->secret));
-	return webhook;
-}
-
 static void
 check_version(void)
 {
@@ -270,7 +140,7 @@ load_once(const char *const *tokens, int count)
 		Entry	   *entry = hash_search(entries, routes[i].token, HASH_FIND, NULL);
 
 		if (entry != NULL && entry->webhook == NULL)
-			entry->webhook = make_webhook(&routes[i]);
+			entry->webhook = cpw_webhook_compile(&routes[i]);
 	}
 	MemoryContextSwitchTo(caller);
 }

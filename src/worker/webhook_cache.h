@@ -12,32 +12,8 @@
 
 #include "postgres.h"
 
-#include "base/signature.h"
 #include "cp_webhook.h"
-#include "pg/filter.h"
-#include "utils/inet.h"
-#include "utils/uuid.h"
-
-typedef struct CpwWebhook
-{
-	pg_uuid_t	id;
-	char	   *name;
-	char	   *arn;
-	char	   *pipeline;
-	int			version;		/* of the pipeline; 0: there is none */
-	char	   *action;
-	CpwAuthentication authentication;
-	CpwSignatureKey *key;		/* GITHUB_HMAC */
-	inet	   *range;			/* IP */
-	int			filter_count;
-	CpwFilter **filters;
-	char	  **wanted;			/* matchEquals with placeholders replaced */
-	const char **shown;			/* the same for a reason: without secrets */
-	bool		uses_variables;
-
-	/* Why no delivery can pass, as a reason; NULL: nothing is wrong. */
-	char	   *broken;
-} CpwWebhook;
+#include "pg/webhook.h"
 
 /* Once a process, before anything else. */
 extern void cpw_webhook_cache_init(void);

@@ -28,7 +28,7 @@ use FindBin;
 use PostgreSQL::Test::Utils;
 
 our @EXPORT = qw(
-  prepare_faults fill_disk free_disk step_clock
+  prepare_faults fill_disk free_disk step_clock pass_time
   stored_of wait_for_lock try_until_acked
 );
 
@@ -48,6 +48,11 @@ and no longer.
 
 The servers' clock is so far ahead of this machine's from now on.
 
+=head2 pass_time(seconds)
+
+So many seconds more have passed for the servers' waits, whatever the clock
+says.
+
 =cut
 
 sub prepare_faults
@@ -57,7 +62,7 @@ sub prepare_faults
 
 	return 0 if system("cc -std=gnu11 -O1 -shared -fPIC -o '$library' '$FindBin::RealBin/../shim/faults.c' -ldl") != 0;
 	$control = "$directory/faults";
-	_write_control(0, pack 'q a56', 0, '');
+	_write_control(0, pack 'q a56 q', 0, '', 0);
 	$ENV{CPW_FAULTS} = $control;
 	$ENV{LD_PRELOAD} = $library;
 	return 1;
@@ -92,6 +97,17 @@ sub step_clock
 {
 	my ($seconds) = @_;
 	_write_control(0, pack 'q', int($seconds * 1_000_000));
+	return;
+}
+
+my $passed = 0;
+
+sub pass_time
+{
+	my ($seconds) = @_;
+
+	$passed += $seconds;
+	_write_control(64, pack 'q', int($passed * 1_000_000));
 	return;
 }
 

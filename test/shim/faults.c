@@ -1,7 +1,7 @@
 /*
  * faults.c
  *		Faults of the machine for a server under test, by LD_PRELOAD: a full
- *		disk, and a clock that steps.
+ *		disk, a clock that steps, and time that passes.
  *
  * $CPW_FAULTS names a file that every process maps, so that a test changes a
  * running server by writing to it (see test/perl/Faults.pm).
@@ -27,6 +27,7 @@ typedef struct Faults
 {
 	volatile int64_t clock_offset;	/* microseconds, added to the wall clock */
 	volatile char full[56];		/* part of the paths whose disk is full, or "" */
+	volatile int64_t elapsed;	/* microseconds, added to the monotonic clock */
 } Faults;
 
 static const Faults none;
@@ -114,10 +115,13 @@ int
 clock_gettime(clockid_t clock, struct timespec *now)
 {
 	int			result = (int) syscall(SYS_clock_gettime, clock, now);
-	int64_t		offset = faults->clock_offset;
+	int64_t		offset = 0;
 
-	if (result != 0 || offset == 0 ||
-		(clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE))
+	if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)
+		offset = faults->clock_offset;
+	else if (clock == CLOCK_MONOTONIC)
+		offset = faults->elapsed;
+	if (result != 0 || offset == 0)
 		return result;
 	offset += (int64_t) now->tv_sec * MICROSECONDS + now->tv_nsec / 1000;
 	now->tv_sec = offset / MICROSECONDS;

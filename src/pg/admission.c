@@ -8,18 +8,18 @@
 #include "base/media_type.h"
 #include "base/signature.h"
 #include "pg/address.h"
+#include "pg/admission.h"
 #include "pg/settings.h"
-#include "worker/admission.h"
 
-typedef CpwVerdict (*Check) (const CpwRequest *request,
+typedef CpwVerdict (*Check) (const CpwPost *post,
 							 const CpwWebhook *webhook, const char **reason);
 
 static CpwVerdict
-check_header_size(const CpwRequest *request, const CpwWebhook *webhook,
+check_header_size(const CpwPost *post, const CpwWebhook *webhook,
 				  const char **reason)
 {
 	(void) webhook;
-	if (request->header_size <= (size_t) cpw_setting_max_header_size)
+	if (post->header_size <= (size_t) cpw_setting_max_header_size)
 		return CPW_VERDICT_PENDING;
 	*reason = psprintf("headers are larger than %d bytes, or more than %d",
 					   cpw_setting_max_header_size, CPW_MAX_HEADERS);
@@ -27,18 +27,18 @@ check_header_size(const CpwRequest *request, const CpwWebhook *webhook,
 }
 
 static CpwVerdict
-check_form(const CpwRequest *request, const CpwWebhook *webhook,
+check_form(const CpwPost *post, const CpwWebhook *webhook,
 		   const char **reason)
 {
 	(void) webhook;
-	if (request->malformed == NULL)
+	if (post->malformed == NULL)
 		return CPW_VERDICT_PENDING;
-	*reason = request->malformed;
+	*reason = post->malformed;
 	return CPW_VERDICT_BAD_REQUEST;
 }
 
 static CpwVerdict
-check_address(const CpwRequest *request, const CpwWebhook *webhook,
+check_address(const CpwPost *post, const CpwWebhook *webhook,
 			  const char **reason)
 {
 	struct sockaddr_storage client;
@@ -46,7 +46,7 @@ check_address(const CpwRequest *request, const CpwWebhook *webhook,
 
 	if (webhook->authentication != CPW_AUTHENTICATION_IP)
 		return CPW_VERDICT_PENDING;
-	if (!cpw_address_of_client(&request->peer, &request->headers,
+	if (!cpw_address_of_client(post->peer, &post->headers,
 							   cpw_setting_trusted_proxies, &client))
 	{
 		*reason = "the proxies' headers do not tell the client's address";
@@ -61,23 +61,23 @@ check_address(const CpwRequest *request, const CpwWebhook *webhook,
 }
 
 static CpwVerdict
-check_length(const CpwRequest *request, const CpwWebhook *webhook,
+check_length(const CpwPost *post, const CpwWebhook *webhook,
 			 const char **reason)
 {
 	(void) webhook;
-	if (request->content_length <= (uint64) cpw_setting_max_body_size)
+	if (post->content_length <= (uint64) cpw_setting_max_body_size)
 		return CPW_VERDICT_PENDING;
 	*reason = psprintf("body of " UINT64_FORMAT " bytes, at most %d are taken",
-					   request->content_length, cpw_setting_max_body_size);
+					   post->content_length, cpw_setting_max_body_size);
 	return CPW_VERDICT_BODY_TOO_LARGE;
 }
 
 static CpwVerdict
-check_media_type(const CpwRequest *request, const CpwWebhook *webhook,
+check_media_type(const CpwPost *post, const CpwWebhook *webhook,
 				 const char **reason)
 {
 	int			occurrences;
-	const CpwHeader *header = cpw_headers_find(&request->headers,
+	const CpwHeader *header = cpw_headers_find(&post->headers,
 											   "content-type", &occurrences);
 
 	(void) webhook;
@@ -94,11 +94,11 @@ check_media_type(const CpwRequest *request, const CpwWebhook *webhook,
 }
 
 static CpwVerdict
-check_ids(const CpwRequest *request, const CpwWebhook *webhook,
+check_ids(const CpwPost *post, const CpwWebhook *webhook,
 		  const char **reason)
 {
-	const CpwHeader *id = cpw_headers_delivery_id(&request->headers);
-	const CpwHeader *event = cpw_headers_event(&request->headers);
+	const CpwHeader *id = cpw_headers_delivery_id(&post->headers);
+	const CpwHeader *event = cpw_headers_event(&post->headers);
 
 	(void) webhook;
 	if (id != NULL && id->value_length > CPW_MAX_ID_LENGTH)
@@ -113,7 +113,7 @@ check_ids(const CpwRequest *request, const CpwWebhook *webhook,
 }
 
 static CpwVerdict
-check_signature_form(const CpwRequest *request, const CpwWebhook *webhook,
+check_signature_form(const CpwPost *post, const CpwWebhook *webhook,
 					 const char **reason)
 {
 	CpwSignatureResult result;
@@ -126,33 +126,51 @@ check_signature_form(const CpwRequest *request, const CpwWebhook *webhook,
 	if (webhook->authentication != CPW_AUTHENTICATION_GITHUB_HMAC)
 		return CPW_VERDICT_PENDING;
 	result = cpw_signature_check_form(webhook->authentication,
-									  &request->headers);
+									  &post->headers);
 	if (result == CPW_SIGNATURE_VALID)
 		return CPW_VERDICT_PENDING;
 	*reason = cpw_signature_explain(webhook->authentication, result);
 	return CPW_VERDICT_BAD_SIGNATURE;
 }
 
-CpwVerdict
-cpw_admission_check(const CpwRequest *request, const CpwWebhook *webhook,
-					const char **reason)
+typedef struct Row
 {
-	static const Check checks[] = {
-		check_header_size,
-		check_form,
-		check_address,
-		check_length,
-		check_media_type,
-		check_ids,
-		check_signature_form,
-	};
+	CpwStep		step;
+	Check		check;
+} Row;
 
-	for (size_t i = 0; i < lengthof(checks); i++)
+/* In the order in which they are made. */
+static const Row rows[] = {
+	{CPW_STEP_LIMITS, check_header_size},
+	{CPW_STEP_LIMITS, check_form},
+	{CPW_STEP_ADDRESS, check_address},
+	{CPW_STEP_LIMITS, check_length},
+	{CPW_STEP_MEDIA_TYPE, check_media_type},
+	{CPW_STEP_LIMITS, check_ids},
+	{CPW_STEP_SIGNATURE_FORM, check_signature_form},
+};
+
+CpwVerdict
+cpw_admission_check_steps(unsigned int steps, const CpwPost *post,
+						  const CpwWebhook *webhook, const char **reason)
+{
+	steps &= ~post->skipped;
+	for (size_t i = 0; i < lengthof(rows); i++)
 	{
-		CpwVerdict	verdict = checks[i] (request, webhook, reason);
+		CpwVerdict	verdict;
 
+		if ((rows[i].step & steps) == 0)
+			continue;
+		verdict = rows[i].check(post, webhook, reason);
 		if (verdict != CPW_VERDICT_PENDING)
 			return verdict;
 	}
 	return CPW_VERDICT_PENDING;
+}
+
+CpwVerdict
+cpw_admission_check(const CpwPost *post, const CpwWebhook *webhook,
+					const char **reason)
+{
+	return cpw_admission_check_steps(~0U, post, webhook, reason);
 }

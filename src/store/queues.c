@@ -1,0 +1,407 @@
+/*
+ * queues.c
+ *		The executions of each pipeline that wait.
+ *
+ * Each look goes through a partial index and begins at a bound (pg/front.h), so
+ * that it costs the same however many executions have passed through. A bound
+ * is raised only to what a look has seen before its own transaction changed
+ * anything.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "pg/settings.h"
+#include "store/arguments.h"
+#include "store/queues.h"
+#include "utils/lsyscache.h"
+
+/* Of a pipeline's leases and retries, how many are looked at at once. */
+#define TIMED_LIMIT		"100"
+
+/* Looks after which what stands in the way of the bound is passed over. */
+#define STUCK_LIMIT		16
+
+/* ---- a look at everything ---- */
+
+/*
+ * The first of each pipeline in a partial index, from one pipeline to the next:
+ * it does not matter how many more there are.
+ */
+#define SKIP_SCAN(name, condition, column) \
+	name " (pipeline, first) AS (" \
+	"(SELECT pipeline, " column " FROM cp_webhook.executions" \
+	" WHERE " condition " ORDER BY pipeline, " column " LIMIT 1)" \
+	" UNION ALL SELECT n.pipeline, n.first FROM " name " s" \
+	" CROSS JOIN LATERAL (SELECT pipeline, " column " AS first" \
+	" FROM cp_webhook.executions WHERE " condition \
+	" AND pipeline > s.pipeline ORDER BY pipeline, " column " LIMIT 1) n)"
+
+static CpwStatement look_at_all = {
+	.sql = "WITH RECURSIVE"
+	SKIP_SCAN(" w", CPW_WAITING, "id") ","
+	SKIP_SCAN(" l", "lease_until IS NOT NULL", "lease_until") ","
+	SKIP_SCAN(" r", CPW_RETRYING, "retry_at")
+	" SELECT COALESCE(w.pipeline, l.pipeline, r.pipeline), w.first,"
+	" l.first, r.first FROM w FULL JOIN l USING (pipeline)"
+	" FULL JOIN r ON r.pipeline = COALESCE(w.pipeline, l.pipeline)",
+	.expected = SPI_OK_SELECT,
+};
+
+static bool
+is_among(const char *name, char **names, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static int
+read_all(CpwFront **fronts)
+{
+	MemoryContext context = CurrentMemoryContext;
+	int			count = (int) cpw_statement_execute(&look_at_all, NULL, NULL);
+
+	*fronts = palloc(sizeof(CpwFront) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		CpwFront   *front = &(*fronts)[i];
+
+		cpw_front_clear(front, cpw_statement_get_text(i, 1, context));
+		if (!cpw_statement_is_null(i, 2))
+			front->waiting = cpw_statement_get_uuid(i, 2);
+		if (!cpw_statement_is_null(i, 3))
+			front->leased = cpw_statement_get_timestamp(i, 3);
+		if (!cpw_statement_is_null(i, 4))
+			front->retrying = cpw_statement_get_timestamp(i, 4);
+	}
+	return count;
+}
+
+/* The fronts of the pipelines, from memory or from a look at everything. */
+static int
+read_fronts(Oid table, char **pipelines, int count, CpwFront **fronts)
+{
+	int			found = cpw_front_read(table, pipelines, count, fronts);
+	int			n = 0;
+
+	if (found >= 0)
+		return found;
+	found = read_all(fronts);
+
+	/* What this transaction has changed, others do not see. */
+	if (!cpw_front_is_changed())
+		cpw_front_learn(table, *fronts, found);
+	for (int i = 0; i < found; i++)
+		if (pipelines == NULL ||
+			is_among((*fronts)[i].pipeline, pipelines, count))
+			(*fronts)[n++] = (*fronts)[i];
+	return n;
+}
+
+/* ---- leases and retries ---- */
+
+static CpwStatement find_leases = {
+	.sql = "SELECT id, lease_until FROM cp_webhook.executions"
+	" WHERE pipeline = $1 AND lease_until IS NOT NULL AND lease_until >= $2"
+	" ORDER BY lease_until LIMIT " TIMED_LIMIT,
+	.expected = SPI_OK_SELECT,
+	.parameters = 2,
+	.types = {TEXTOID, TIMESTAMPTZOID},
+};
+
+static CpwStatement return_leases = {
+	.sql = "UPDATE cp_webhook.executions SET"
+	" status = CASE WHEN status = 'Stopping' THEN 'Stopped'"
+	"               WHEN attempts >= $2 THEN 'Failed' ELSE status END,"
+	" reason = CASE WHEN status = 'Stopping' OR attempts < $2 THEN reason"
+	"               ELSE 'the lease of attempt ' || attempts || ' ran out' END,"
+	" ended_at = CASE WHEN status = 'Stopping' OR attempts >= $2"
+	"                 THEN pg_catalog.clock_timestamp() END,"
+	" lease_holder = CASE WHEN status = 'Stopping' OR attempts >= $2"
+	"                     THEN lease_holder END,"
+	" lease_until = NULL, nonce = NULL,"
+	" updated_at = pg_catalog.clock_timestamp()"
+	" WHERE id IN (SELECT id FROM cp_webhook.executions WHERE id = ANY ($1)"
+	"  AND lease_until <= pg_catalog.clock_timestamp()"
+	"  ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)",
+	.expected = SPI_OK_UPDATE,
+	.parameters = 2,
+	.types = {UUIDARRAYOID, INT4OID},
+};
+
+static CpwStatement find_retries = {
+	.sql = "SELECT id, retry_at FROM cp_webhook.executions"
+	" WHERE pipeline = $1 AND " CPW_RETRYING " AND retry_at >= $2"
+	" ORDER BY retry_at LIMIT " TIMED_LIMIT,
+	.expected = SPI_OK_SELECT,
+	.parameters = 2,
+	.types = {TEXTOID, TIMESTAMPTZOID},
+};
+
+static CpwStatement return_retries = {
+	.sql = "UPDATE cp_webhook.executions SET retry_at = NULL,"
+	" updated_at = pg_catalog.clock_timestamp()"
+	" WHERE id IN (SELECT id FROM cp_webhook.executions WHERE id = ANY ($1)"
+	"  AND " CPW_RETRYING " AND retry_at <= pg_catalog.clock_timestamp()"
+	"  ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)",
+	.expected = SPI_OK_UPDATE,
+	.parameters = 1,
+	.types = {UUIDARRAYOID},
+};
+
+/*
+ * Looks for instants from *bound on. Returns the ids of those that have passed,
+ * and sets *bound to the first one.
+ */
+static int
+find_passed(CpwStatement *statement, const char *pipeline, TimestampTz *bound,
+			pg_uuid_t **ids)
+{
+	CpwArguments arguments = {0};
+	TimestampTz now = GetCurrentTimestamp();
+	uint64		rows;
+	int			passed = 0;
+
+	cpw_arguments_add_text(&arguments, pipeline);
+	cpw_arguments_add_timestamp(&arguments, *bound);
+	rows = cpw_arguments_execute(statement, &arguments);
+	*bound = rows > 0 ? cpw_statement_get_timestamp(0, 2) : CPW_FRONT_NEVER;
+	*ids = palloc(sizeof(pg_uuid_t) * Max(rows, 1));
+	for (uint64 row = 0; row < rows; row++)
+		if (cpw_statement_get_timestamp(row, 2) <= now)
+			(*ids)[passed++] = cpw_statement_get_uuid(row, 1);
+	return passed;
+}
+
+static void
+return_expired(Oid table, CpwFront *front)
+{
+	uint64		generation = cpw_front_generation();
+	pg_uuid_t  *ids;
+	int			count = find_passed(&find_leases, front->pipeline,
+									&front->leased, &ids);
+	CpwArguments arguments = {0};
+
+	cpw_front_raise_times(table, generation, front->pipeline, front->leased,
+						  0);
+	if (count == 0)
+		return;
+	cpw_arguments_add_uuids(&arguments, ids, count);
+	cpw_arguments_add_int(&arguments, cpw_setting_max_attempts);
+	cpw_arguments_execute(&return_leases, &arguments);
+}
+
+static void
+return_due(Oid table, CpwFront *front)
+{
+	uint64		generation = cpw_front_generation();
+	pg_uuid_t  *ids;
+	int			count = find_passed(&find_retries, front->pipeline,
+									&front->retrying, &ids);
+	CpwArguments arguments = {0};
+
+	cpw_front_raise_times(table, generation, front->pipeline, 0,
+						  front->retrying);
+	if (count == 0)
+		return;
+	cpw_arguments_add_uuids(&arguments, ids, count);
+	cpw_arguments_execute(&return_retries, &arguments);
+}
+
+bool
+cpw_queues_is_running(CpwQueue *queue)
+{
+	CpwFront   *front = &queue->front;
+	uint64		generation;
+	pg_uuid_t  *ids;
+
+	if (front->leased == CPW_FRONT_NEVER)
+		return false;
+	generation = cpw_front_generation();
+	(void) find_passed(&find_leases, front->pipeline, &front->leased, &ids);
+	cpw_front_raise_times(cpw_queues_table(), generation, front->pipeline,
+						  front->leased, 0);
+	return front->leased != CPW_FRONT_NEVER;
+}
+
+/* ---- what waits ---- */
+
+/* Executions of a pipeline that is no more: in order, and none is dropped. */
+static CpwStatement find_heads = {
+	.sql = "SELECT q.position,"
+	" COALESCE((SELECT p.execution_mode FROM cp_webhook.pipeline_definitions p"
+	"           WHERE p.name = q.pipeline), 'QUEUED'),"
+	" (SELECT e.id FROM cp_webhook.executions e WHERE e.pipeline = q.pipeline"
+	"  AND " CPW_WAITING " AND e.id >= q.bound ORDER BY e.id LIMIT 1)"
+	" FROM (SELECT pg_catalog.unnest($1) COLLATE \"C\" AS pipeline,"
+	"              pg_catalog.unnest($2) AS bound,"
+	"              pg_catalog.generate_subscripts($2, 1) AS position) q",
+	.expected = SPI_OK_SELECT,
+	.parameters = 2,
+	.types = {TEXTARRAYOID, UUIDARRAYOID},
+};
+
+static CpwStatement find_held = {
+	.sql = "SELECT id FROM cp_webhook.executions WHERE pipeline = $1"
+	" AND " CPW_WAITING " AND id = ANY ($2) AND id < $3 ORDER BY id",
+	.expected = SPI_OK_SELECT,
+	.parameters = 3,
+	.types = {TEXTOID, UUIDARRAYOID, UUIDOID},
+};
+
+/* Of the held, those that wait still and are older than the first other. */
+static void
+look_at_held(CpwFront *front)
+{
+	CpwArguments arguments = {0};
+	uint64		rows;
+
+	if (front->held_count == 0)
+		return;
+	cpw_arguments_add_text(&arguments, front->pipeline);
+	cpw_arguments_add_uuids(&arguments, front->held, front->held_count);
+	cpw_arguments_add_uuid(&arguments, &front->waiting);
+	rows = cpw_arguments_execute(&find_held, &arguments);
+	for (uint64 row = 0; row < rows; row++)
+		front->held[row] = cpw_statement_get_uuid(row, 1);
+	front->held_count = (int) rows;
+}
+
+static CpwMode
+read_mode(const char *name)
+{
+	if (strcmp(name, "PARALLEL") == 0)
+		return CPW_MODE_PARALLEL;
+	return strcmp(name, "QUEUED") == 0 ? CPW_MODE_QUEUED : CPW_MODE_SUPERSEDED;
+}
+
+/* Finds the mode and the first execution of each. */
+static void
+look_at_heads(Oid table, uint64 generation, CpwQueue *queues, int count)
+{
+	MemoryContext context = CurrentMemoryContext;
+	CpwArguments arguments = {0};
+	char	  **names = palloc(sizeof(char *) * Max(count, 1));
+	pg_uuid_t  *bounds = palloc(sizeof(pg_uuid_t) * Max(count, 1));
+	uint64		rows;
+
+	for (int i = 0; i < count; i++)
+	{
+		names[i] = queues[i].front.pipeline;
+		bounds[i] = queues[i].front.waiting;
+	}
+	cpw_arguments_add_texts(&arguments, names, count);
+	cpw_arguments_add_uuids(&arguments, bounds, count);
+	rows = cpw_arguments_execute(&find_heads, &arguments);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		CpwQueue   *queue = &queues[cpw_statement_get_int(row, 1) - 1];
+
+		queue->mode = read_mode(cpw_statement_get_text(row, 2, context));
+		if (cpw_statement_is_null(row, 3))
+			cpw_front_set_last(&queue->front.waiting);
+		else
+			queue->front.waiting = cpw_statement_get_uuid(row, 3);
+	}
+	for (int i = 0; i < count; i++)
+	{
+		CpwFront   *front = &queues[i].front;
+
+		look_at_held(front);
+		cpw_front_raise(table, generation, front);
+		queues[i].head = front->held_count > 0 ? front->held[0] : front->waiting;
+	}
+}
+
+Oid
+cpw_queues_table(void)
+{
+	return get_relname_relid("executions", get_namespace_oid("cp_webhook", false));
+}
+
+int
+cpw_queues_open(char **pipelines, int count, CpwQueue **queues)
+{
+	Oid			table = cpw_queues_table();
+	uint64		generation = cpw_front_generation();
+	TimestampTz now = GetCurrentTimestamp();
+	CpwFront   *fronts;
+	int			found = read_fronts(table, pipelines, count, &fronts);
+	int			n = 0;
+
+	*queues = palloc(sizeof(CpwQueue) * Max(found, 1));
+	for (int i = 0; i < found; i++)
+	{
+		CpwFront   *front = &fronts[i];
+
+		cpw_front_add_own(table, front);
+		if (front->leased <= now)
+			return_expired(table, front);
+		if (front->retrying <= now)
+			return_due(table, front);
+		cpw_front_add_own(table, front);
+		if (!cpw_front_is_last(&front->waiting) || front->held_count > 0)
+			(*queues)[n++].front = *front;
+	}
+	look_at_heads(table, generation, *queues, n);
+	return n;
+}
+
+void
+cpw_queues_refresh(CpwQueue *queue)
+{
+	Oid			table = cpw_queues_table();
+	uint64		generation = cpw_front_generation();
+	char	   *name = pstrdup(queue->front.pipeline);
+	CpwFront   *front;
+
+	if (read_fronts(table, &name, 1, &front) == 1)
+		queue->front = *front;
+	else
+		cpw_front_clear(&queue->front, name);
+	cpw_front_add_own(table, &queue->front);
+	look_at_heads(table, generation, queue, 1);
+}
+
+/* ---- what others have locked ---- */
+
+static CpwStatement find_between = {
+	.sql = "SELECT id FROM cp_webhook.executions WHERE pipeline = $1"
+	" AND " CPW_WAITING " AND id >= $2 AND id < $3 ORDER BY id LIMIT $4",
+	.expected = SPI_OK_SELECT,
+	.parameters = 4,
+	.types = {TEXTOID, UUIDOID, UUIDOID, INT4OID},
+};
+
+void
+cpw_queues_pass_over(const CpwQueue *queue, const pg_uuid_t *id)
+{
+	Oid			table = cpw_queues_table();
+	char	   *name = pstrdup(queue->front.pipeline);
+	CpwArguments arguments = {0};
+	uint64		generation;
+	CpwFront   *front;
+	int			room;
+	uint64		rows;
+
+	if (queue->front.stuck < STUCK_LIMIT || cpw_front_is_changed())
+		return;
+	generation = cpw_front_generation();
+	if (generation == 0 || cpw_front_read(table, &name, 1, &front) != 1)
+		return;
+	room = CPW_FRONT_HELD - front->held_count;
+	cpw_arguments_add_text(&arguments, name);
+	cpw_arguments_add_uuid(&arguments, &front->waiting);
+	cpw_arguments_add_uuid(&arguments, id);
+	cpw_arguments_add_int(&arguments, room + 1);
+	rows = cpw_arguments_execute(&find_between, &arguments);
+	if (rows > (uint64) room)
+		return;
+	for (uint64 row = 0; row < rows; row++)
+		front->held[front->held_count++] = cpw_statement_get_uuid(row, 1);
+	front->waiting = *id;
+	cpw_front_raise(table, generation, front);
+}

@@ -1,0 +1,58 @@
+/*
+ * queues.h
+ *		The executions of each pipeline that wait, in the order in which they
+ *		are to be claimed; leases that have run out and retries that are due.
+ */
+#ifndef CPW_QUEUES_H
+#define CPW_QUEUES_H
+
+#include "postgres.h"
+
+#include "pg/front.h"
+#include "store/statement.h"
+
+/* Conditions of the partial indexes of executions. */
+#define CPW_WAITING \
+	"status = 'InProgress' AND lease_until IS NULL AND retry_at IS NULL"
+#define CPW_RETRYING \
+	"status = 'InProgress' AND lease_until IS NULL AND retry_at IS NOT NULL"
+
+typedef enum CpwMode
+{
+	CPW_MODE_PARALLEL,			/* any number at once */
+	CPW_MODE_QUEUED,			/* one at a time, the oldest first */
+	CPW_MODE_SUPERSEDED			/* one at a time, the newest */
+} CpwMode;
+
+/* A pipeline in which something waits, or may. */
+typedef struct CpwQueue
+{
+	CpwFront	front;			/* waiting: the first that is not held */
+	CpwMode		mode;
+	pg_uuid_t	head;			/* nothing that waits is older */
+} CpwQueue;
+
+/* The table executions. */
+extern Oid	cpw_queues_table(void);
+
+/*
+ * Makes executions whose lease has run out wait again, or ends them after
+ * their last attempt, makes those wait whose retry is due, and returns the
+ * queues of these pipelines (of all when the array is NULL), palloc'd; *queues
+ * has those in which something waits.
+ */
+extern int	cpw_queues_open(char **pipelines, int count, CpwQueue **queues);
+
+/* Reads a queue's bounds and its first execution again, with a new snapshot. */
+extern void cpw_queues_refresh(CpwQueue *queue);
+
+/* Whether an execution of the pipeline is leased. */
+extern bool cpw_queues_is_running(CpwQueue *queue);
+
+/*
+ * Leaves what other transactions have had locked for long out of the looks to
+ * come: what waits before an id, which is held from now on.
+ */
+extern void cpw_queues_pass_over(const CpwQueue *queue, const pg_uuid_t *id);
+
+#endif							/* CPW_QUEUES_H */
