@@ -195,6 +195,22 @@ CREATE UNIQUE INDEX executions_client_request_token
   ON cp_webhook.executions (pipeline, client_request_token)
   WHERE client_request_token IS NOT NULL;
 
+-- ---------------------------------------------------------------------------
+-- Access keys of the AWS wire
+-- ---------------------------------------------------------------------------
+
+-- regrole, so that a key follows its role's name, is dumped by that name, and
+-- is not another role's that comes to have the name.
+CREATE TABLE cp_webhook.access_keys (
+  id text COLLATE "C" PRIMARY KEY,
+  role regrole NOT NULL,
+  secret text COLLATE "C" NOT NULL,
+  status text COLLATE "C" NOT NULL DEFAULT 'Active' CHECK (status IN ('Active', 'Inactive')),
+  created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE cp_webhook.access_keys IS 'who may sign requests on the AWS wire, and as which role; holds secrets: call list_access_keys() instead';
+
+SELECT pg_catalog.pg_extension_config_dump('cp_webhook.access_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.pipeline_definitions', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.pipeline_versions', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.webhook_definitions', '');
@@ -628,3 +644,50 @@ CREATE FUNCTION cp_webhook.maintenance_stats(
   AS 'MODULE_PATHNAME', 'cp_webhook_maintenance_stats';
 REVOKE ALL ON FUNCTION cp_webhook.maintenance_stats() FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.maintenance_stats() IS 'one row: what the maintenance worker has done since the server''s start, and why an old partition is still there; no row where the library is not preloaded';
+
+CREATE FUNCTION cp_webhook.api_stats(
+    OUT pid integer, OUT started_at timestamptz, OUT listening text,
+    OUT succeeded bigint, OUT refused bigint, OUT failed bigint,
+    OUT call_ms double precision, OUT connections bigint,
+    OUT last_error text, OUT last_error_at timestamptz)
+  RETURNS SETOF record
+  LANGUAGE c VOLATILE STRICT PARALLEL SAFE
+  AS 'MODULE_PATHNAME', 'cp_webhook_api_stats';
+REVOKE ALL ON FUNCTION cp_webhook.api_stats() FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.api_stats() IS 'one row: where the api worker listens, the calls on the AWS wire since the server''s start by outcome, milliseconds spent on them; no row where the library is not preloaded';
+
+-- ---------------------------------------------------------------------------
+-- Access keys
+-- ---------------------------------------------------------------------------
+
+-- They run as their owner, but look at who has called: a key is as good as its
+-- role, so only who may become that role manages its keys.
+CREATE FUNCTION cp_webhook.create_access_key(role name, OUT access_key_id text, OUT secret_access_key text)
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_create_access_key';
+REVOKE ALL ON FUNCTION cp_webhook.create_access_key(name) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.create_access_key(name) IS 'makes an access key with which calls on the AWS wire are made as that role, and shows its secret this once. Raises 42501 for who cannot become the role, 42704 for a role that is not there';
+
+CREATE FUNCTION cp_webhook.list_access_keys(
+    OUT access_key_id text, OUT role name, OUT status text, OUT created_at timestamptz)
+  RETURNS SETOF record
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_list_access_keys';
+REVOKE ALL ON FUNCTION cp_webhook.list_access_keys() FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.list_access_keys() IS 'the access keys of the roles that the caller can become, without their secrets; role is NULL for one that was dropped, which only superusers see';
+
+CREATE FUNCTION cp_webhook.update_access_key(access_key_id text, status text) RETURNS void
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_update_access_key';
+REVOKE ALL ON FUNCTION cp_webhook.update_access_key(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.update_access_key(text, text) IS 'makes an access key Active or Inactive. Raises ValidationException (CP001), ResourceNotFoundException (CP012), 42501 for who cannot become its role';
+
+CREATE FUNCTION cp_webhook.delete_access_key(access_key_id text) RETURNS void
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_delete_access_key';
+REVOKE ALL ON FUNCTION cp_webhook.delete_access_key(text) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.delete_access_key(text) IS 'deletes an access key. Raises ResourceNotFoundException (CP012), 42501 for who cannot become its role';

@@ -100,6 +100,15 @@ cpw_errors_name(CpwException exception)
 	return exceptions[exception].name;
 }
 
+const char *
+cpw_errors_name_of_state(int sqlstate)
+{
+	for (size_t i = 0; i < lengthof(exceptions); i++)
+		if (exceptions[i].sqlstate == sqlstate)
+			return exceptions[i].name;
+	return NULL;
+}
+
 int
 cpw_errors_hide_statement(void)
 {

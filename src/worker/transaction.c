@@ -209,6 +209,15 @@ cpw_transaction_run(const char *activity, int timeout, CpwActor actor,
 }
 
 void
+cpw_transaction_become(Oid role)
+{
+	SetUserIdAndSecContext(saved_user, saved_security);
+	(void) set_config_option("session_authorization",
+							 GetUserNameFromId(role, false), PGC_SUSET,
+							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
+void
 cpw_transaction_relax(void)
 {
 	(void) set_config_option("synchronous_commit", "off", PGC_SUSET,

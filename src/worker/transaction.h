@@ -63,6 +63,13 @@ extern ErrorData *cpw_transaction_run(const char *activity, int timeout,
 									  bool *is_done);
 
 /*
+ * Makes what comes next in the transaction another role's, as SET LOCAL SESSION
+ * AUTHORIZATION does: current_user and session_user. Until the transaction's
+ * end; raises 42704 for a role that is not there.
+ */
+extern void cpw_transaction_become(Oid role);
+
+/*
  * Inside a transaction that may as well be lost in a crash: its commit waits
  * neither for the disk nor for a standby, so it holds its locks no longer than
  * its work takes.
