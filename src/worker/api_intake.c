@@ -3,7 +3,8 @@
  *		Requests on the api worker's port -> answers.
  *
  * A call is a transaction of its own, one after the other; the network of one
- * is never waited for by another.
+ * is never waited for by another. Calls that write share the wait for the disk:
+ * they are answered when it is over.
  */
 #include "postgres.h"
 
@@ -14,6 +15,7 @@
 #include "base/hex_base64.h"
 #include "compat.h"
 #include "lib/stringinfo.h"
+#include "net/deadline.h"
 #include "pg/metrics.h"
 #include "pg/settings.h"
 #include "pg/uuid7.h"
@@ -25,10 +27,16 @@
 #include "utils/memutils.h"
 #include "worker/api_intake.h"
 #include "worker/call.h"
+#include "worker/transaction.h"
 
 #define WIRE_TYPE				"application/x-amz-json-1.1"
 #define RETRY_AFTER_SECONDS		1
 #define MAX_TOKEN_LENGTH		1024
+
+/* Calls that share one wait for the disk: so many, so large, so long. */
+#define MAX_WRITTEN				64
+#define GROUP_BYTES				CPW_MAX_CALL_SIZE
+#define GROUP_MS				20
 
 static CpwListener *listener;
 static CpwShared *shared;
@@ -287,42 +295,82 @@ route(CpwRequest *request)
 				 "There is nothing at this URL; calls are POSTs on /.", NULL);
 }
 
+/* Makes the call; its answer is due. */
 static void
-perform(CpwRequest *request)
+perform(CpwCall *call, CpwRequest *request)
 {
-	CpwCall		call = {.request = request};
 	const CpwHeader *target;
 	instr_time	start;
 	instr_time	end;
 
 	INSTR_TIME_SET_CURRENT(start);
 	target = cpw_headers_find(&request->headers, "x-amz-target", NULL);
-	call.operation = cpw_wire_find_operation(target->value,
-											 target->value_length);
-	cpw_call_run(&call);
+	*call = (CpwCall) {.request = request};
+	call->operation = cpw_wire_find_operation(target->value,
+											  target->value_length);
+	cpw_call_run(call);
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, start);
-	cpw_counters_add(&shared->api.microseconds[call.operation],
+	cpw_counters_add(&shared->api.microseconds[call->operation],
 					 INSTR_TIME_GET_MICROSEC(end));
-	answer_call(&call);
 }
 
-/* Each in a memory of its own, whose end is the request's. */
+/*
+ * Some of a list of complete requests; returns where it goes on. What was only
+ * read is answered at once, what was written after one wait for the disk.
+ */
+static CpwRequest *
+perform_some(CpwRequest *request)
+{
+	CpwCall		written[MAX_WRITTEN];
+	int			count = 0;
+	size_t		bytes = 0;
+	int64		until = cpw_deadline_now() + GROUP_MS;
+
+	while (request != NULL && count < MAX_WRITTEN && bytes < GROUP_BYTES &&
+		   cpw_deadline_now() < until)
+	{
+		CpwRequest *next = request->next;
+		CpwCall    *call = &written[count];
+
+		bytes += request->body_length;
+		perform(call, request);
+		if (call->has_written)
+			count++;
+		else
+			answer_call(call);
+		request = next;
+	}
+	if (count > 0)
+		cpw_transaction_flush();
+	for (int i = 0; i < count; i++)
+		answer_call(&written[i]);
+	return request;
+}
+
+static CpwRequest *
+route_one(CpwRequest *request)
+{
+	CpwRequest *next = request->next;
+
+	route(request);
+	return next;
+}
+
+/* Each step in a memory of its own. */
 static bool
-take(CpwRequest *request, void (*decide) (CpwRequest *request))
+take(CpwRequest *request, CpwRequest *(*step) (CpwRequest *request))
 {
 	bool		worked = request != NULL;
 
 	while (request != NULL)
 	{
-		CpwRequest *next = request->next;
 		MemoryContext caller = MemoryContextSwitchTo(request_context);
 
-		decide(request);
+		request = step(request);
 		MemoryContextSwitchTo(caller);
 		MemoryContextReset(request_context);
-		request = next;
-		/* The answer need not wait for the others. */
+		/* The answers need not wait for the others. */
 		if (request != NULL)
 			cpw_listener_run(listener);
 	}
@@ -335,10 +383,10 @@ cpw_api_intake_run(void)
 	bool		worked;
 
 	AcceptInvalidationMessages();
-	worked = take(cpw_listener_take_arrived(listener), route);
+	worked = take(cpw_listener_take_arrived(listener), route_one);
 
 	/* Bodies that came with their headers. */
 	if (worked)
 		cpw_listener_run(listener);
-	return take(cpw_listener_take_complete(listener), perform) || worked;
+	return take(cpw_listener_take_complete(listener), perform_some) || worked;
 }

@@ -266,6 +266,7 @@ work(void *arg)
 		refuse(call, 400, SERIALIZATION, problem);
 		return;
 	}
+	cpw_transaction_share_flush();
 	cpw_transaction_become(role);
 	fmgr_info(function_id, &function);
 	json = DatumGetJsonbP(FunctionCall1(&function, JsonbPGetDatum(json)));
@@ -351,6 +352,7 @@ void
 cpw_call_run(CpwCall *call)
 {
 	Way			way = {.call = call};
+	uint64		last_commit = cpw_transaction_last_commit();
 	ErrorData  *error;
 	bool		is_done;
 
@@ -369,6 +371,7 @@ cpw_call_run(CpwCall *call)
 	error = cpw_transaction_run(cpw_wire_operations[call->operation].name,
 								cpw_setting_batch_timeout, CPW_AS_OWNER, work,
 								&way, &is_done);
+	call->has_written = cpw_transaction_last_commit() != last_commit;
 	if (error != NULL)
 		refuse_error(call, &way, error);
 	else if (call->status == 0)

@@ -23,6 +23,9 @@ typedef struct CpwCall
 	int			status;
 	const char *error;			/* an exception's name; NULL: it went well */
 	const char *text;			/* an error's message, else the body */
+
+	/* It is committed, but may be told only after cpw_transaction_flush(). */
+	bool		has_written;
 } CpwCall;
 
 /* Whom failures are told to. Once a process. */
@@ -35,8 +38,8 @@ extern void cpw_call_admit(CpwCall *call);
 
 /*
  * Makes the call of a request that is complete. Afterwards it has an answer, in
- * the current memory context; what it was to do is committed where that is 200.
- * Never raises an error (but FATAL).
+ * the current memory context; what it was to do is committed where that is 200
+ * (see has_written). Never raises an error (but FATAL).
  */
 extern void cpw_call_run(CpwCall *call);
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "compat.h"
@@ -222,6 +223,25 @@ cpw_transaction_relax(void)
 {
 	(void) set_config_option("synchronous_commit", "off", PGC_SUSET,
 							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
+void
+cpw_transaction_share_flush(void)
+{
+	if (SyncRepStandbyNames == NULL || *SyncRepStandbyNames == '\0')
+		cpw_transaction_relax();
+}
+
+uint64
+cpw_transaction_last_commit(void)
+{
+	return XactLastCommitEnd;
+}
+
+void
+cpw_transaction_flush(void)
+{
+	XLogFlush(XactLastCommitEnd);
 }
 
 void

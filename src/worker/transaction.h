@@ -77,6 +77,19 @@ extern void cpw_transaction_become(Oid role);
 extern void cpw_transaction_relax(void);
 
 /*
+ * Inside a transaction: its commit does not wait for the disk, so that several
+ * can share one wait: nobody may be told of it before cpw_transaction_flush().
+ * With a synchronous standby to wait for, the commit waits as ever.
+ */
+extern void cpw_transaction_share_flush(void);
+
+/* Where the log of the last transaction that wrote anything ends. */
+extern uint64 cpw_transaction_last_commit(void);
+
+/* Waits until all that was committed is on disk. */
+extern void cpw_transaction_flush(void);
+
+/*
  * Bounds what comes next to timeout ms (and never longer than the
  * transaction); cpw_transaction_restore_timeout() goes back to its own bound.
  */
