@@ -104,7 +104,33 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Credential=..., SignedHeaders=..., Signature=... in any order. */
+static void
+skip_blanks(const char **at, const char *end)
+{
+	while (*at < end && is_blank(**at))
+		(*at)++;
+}
+
+/* Keeps one part; false when it is none of the three, or comes again. */
+static bool
+keep_part(Values *values, const char *text, size_t length)
+{
+	for (int part = 0; part < HEADER_PARTS; part++)
+	{
+		size_t		name_length = strlen(parts[part].header_name);
+
+		if (length > name_length && text[name_length] == '=' &&
+			memcmp(text, parts[part].header_name, name_length) == 0)
+			return keep(values, (enum Part) part, text + name_length + 1,
+						length - name_length - 1);
+	}
+	return false;
+}
+
+/*
+ * Credential=..., SignedHeaders=..., Signature=... in any order, with one comma
+ * and any blanks between them.
+ */
 static CpwSigv4Result
 split_header(const CpwHeader *header, Values *values, const char **problem)
 {
@@ -116,37 +142,24 @@ split_header(const CpwHeader *header, Values *values, const char **problem)
 		!is_blank(at[length]))
 		return incomplete(PART_ALGORITHM, problem);
 	at += length;
-	while (at < end)
+	for (;;)
 	{
-		const char *name;
-		const char *equals;
-		const char *stop;
-		int			part = 0;
+		const char *part;
+		bool		kept;
 
-		if (is_blank(*at) || *at == ',')
-		{
-			at++;
-			continue;
-		}
-		name = at;
-		for (stop = at; stop < end && !is_blank(*stop) && *stop != ','; stop++)
+		skip_blanks(&at, end);
+		for (part = at; at < end && !is_blank(*at) && *at != ','; at++)
 			 /* to the part's end */ ;
-		at = stop;
-		equals = memchr(name, '=', (size_t) (stop - name));
-		while (part < HEADER_PARTS && equals != NULL &&
-			   ((size_t) (equals - name) != strlen(parts[part].header_name) ||
-				memcmp(name, parts[part].header_name,
-					   (size_t) (equals - name)) != 0))
-			part++;
-		if (equals == NULL || part == HEADER_PARTS ||
-			!keep(values, (enum Part) part, equals + 1,
-				  (size_t) (stop - equals - 1)))
-		{
-			*problem = "The Authorization header holds something else than one Credential, one SignedHeaders and one Signature.";
-			return CPW_SIGV4_INCOMPLETE;
-		}
+		kept = keep_part(values, part, (size_t) (at - part));
+		skip_blanks(&at, end);
+		if (kept && at == end)
+			return CPW_SIGV4_VALID;
+		if (!kept || *at != ',')
+			break;
+		at++;
 	}
-	return CPW_SIGV4_VALID;
+	*problem = "The Authorization header holds something else than one Credential, one SignedHeaders and one Signature, separated by commas.";
+	return CPW_SIGV4_INCOMPLETE;
 }
 
 static CpwSigv4Result
