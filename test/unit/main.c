@@ -136,7 +136,9 @@ int
 main(void)
 {
 	static void (*const tests[]) (void) = {
+		test_diagnosis,
 		test_forwarded,
+		test_framing,
 		test_hex_base64,
 		test_headers,
 		test_json_scan,
