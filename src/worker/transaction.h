@@ -65,7 +65,8 @@ extern ErrorData *cpw_transaction_run(const char *activity, int timeout,
 /*
  * Makes what comes next in the transaction another role's, as SET LOCAL SESSION
  * AUTHORIZATION does: current_user and session_user. Until the transaction's
- * end; raises 42704 for a role that is not there.
+ * end, and nothing that runs inside can leave the role before. Raises 42704 for
+ * a role that is not there.
  */
 extern void cpw_transaction_become(Oid role);
 

@@ -154,6 +154,31 @@ unlike($answer->{body}, qr/zero/, 'whose message is not told');
 like(log_since($node, $position), qr/failed while performing StartPipelineExecution: division by zero/, 'but logged');
 $node->safe_psql('postgres', 'DROP TRIGGER log ON cp_webhook.executions');
 
+# Code of the tables' owner's that runs inside a call cannot leave the caller's
+# role: neither a trigger, nor one that waits for the commit, nor an operation
+# that was replaced.
+my $escape = q{BEGIN EXECUTE 'RESET SESSION AUTHORIZATION'; INSERT INTO public.log VALUES (current_user); %s END};
+my $escapes = sub { $node->safe_psql('postgres', 'SELECT count(*) FROM log') };
+$node->safe_psql('postgres', sprintf q{CREATE OR REPLACE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS $$ %s $$;
+GRANT INSERT ON log TO PUBLIC;
+CREATE TRIGGER log BEFORE INSERT ON cp_webhook.executions FOR EACH ROW EXECUTE FUNCTION log()}, sprintf $escape, 'RETURN NEW;');
+is(verdict(wire($node, $deployer, 'StartPipelineExecution', { name => 'pipeline' })), '400 AccessDeniedException', 'a trigger that would leave the role');
+$node->safe_psql('postgres', q{DROP TRIGGER log ON cp_webhook.executions;
+CREATE CONSTRAINT TRIGGER log AFTER INSERT ON cp_webhook.executions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION log()});
+is(verdict(wire($node, $deployer, 'StartPipelineExecution', { name => 'pipeline' })), '400 AccessDeniedException', 'one that is deferred');
+$node->safe_psql('postgres', q{CREATE OR REPLACE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN INSERT INTO public.log VALUES (session_user || ' ' || current_user); RETURN NULL; END $$});
+is(verdict(wire($node, $deployer, 'StartPipelineExecution', { name => 'pipeline' })), '200', 'one that stays in it');
+is($node->safe_psql('postgres', 'DELETE FROM log RETURNING name'), 'deployer deployer', 'runs as the role');
+$node->safe_psql('postgres', 'DROP TRIGGER log ON cp_webhook.executions');
+my $definition = $node->safe_psql('postgres', q{SELECT pg_get_functiondef('cp_webhook.list_pipelines(jsonb)'::regprocedure)});
+$node->safe_psql('postgres', sprintf q{CREATE OR REPLACE FUNCTION cp_webhook.list_pipelines(request jsonb DEFAULT '{}') RETURNS jsonb LANGUAGE plpgsql AS $$ %s $$},
+	sprintf $escape, q{RETURN '{}';});
+is(verdict(wire($node, $deployer, 'ListPipelines', {})), '400 AccessDeniedException', 'an operation that was replaced');
+is($escapes->(), 0, 'nothing has escaped');
+$node->safe_psql('postgres', $definition);
+is(verdict(wire($node, $deployer, 'ListPipelines', {})), '200', 'back again');
+
 # ---- keys ----
 
 $node->safe_psql('postgres', "SELECT cp_webhook.update_access_key('$deployer->{key}', 'Inactive')");

@@ -109,6 +109,19 @@ wait_until_api_listens($node);
 is($node->safe_psql('postgres', "SELECT count(*) FROM cp_webhook.executions WHERE id IN ("
 	  . join(',', map { "'$_'" } @started) . ')'), 5, 'what was answered is kept');
 
+# Written calls share a wait for the disk, but not one for a standby.
+$node->safe_psql('postgres', "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+$node->safe_psql('postgres', "ALTER SYSTEM SET cp_webhook.batch_timeout = '500ms'");
+$node->reload;
+poll('a standby that is away is waited for', sub {
+	wire($node, $key, 'StartPipelineExecution', { name => 'pipeline' })->{status} == 503;
+});
+is(wire($node, $key, 'ListPipelines', {})->{status}, 200, 'a call that reads waits for no standby');
+$node->safe_psql('postgres', "SET synchronous_commit = local; ALTER SYSTEM RESET synchronous_standby_names");
+$node->safe_psql('postgres', "ALTER SYSTEM RESET cp_webhook.batch_timeout");
+$node->reload;
+poll('it is not any more', sub { wire($node, $key, 'StartPipelineExecution', { name => 'pipeline' })->{status} == 200 });
+
 # ---- a standby ----
 
 $node->backup('base');
