@@ -91,7 +91,7 @@ is(judged(headers => { 'X-Amz-Content-Sha256' => $_ }), $invalid, $_)
 
 # ---- each character of the signature's header ----
 
-my ($header) = wire_text($key, 'ListPipelines', { maxResults => 5 }) =~ /^Authorization: ([^\r]*)/m;
+my ($header) = wire_text($key, 'ListPipelines', { maxResults => 5 }, time => $now) =~ /^Authorization: ([^\r]*)/m;
 my $connection = connect_to($node, port => api_port_of($node));
 my %verdicts;
 foreach my $at (0 .. length($header) - 1)

@@ -122,6 +122,17 @@ $node->safe_psql('postgres', "ALTER SYSTEM RESET cp_webhook.batch_timeout");
 $node->reload;
 poll('it is not any more', sub { wire($node, $key, 'StartPipelineExecution', { name => 'pipeline' })->{status} == 200 });
 
+# ---- dump and restore ----
+
+my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
+my $keys = 'SELECT * FROM cp_webhook.access_keys ORDER BY id';
+$node->safe_psql('postgres', 'CREATE ROLE "a role"; SELECT cp_webhook.create_access_key($$a role$$)');
+$node->safe_psql('postgres', 'CREATE DATABASE restored');
+$node->run_log([ 'pg_dump', '-Fc', '-f', $dump, '-d', $node->connstr('postgres') ]);
+ok($node->run_log([ 'pg_restore', '-1', '-d', $node->connstr('restored'), $dump ]), 'a dump with keys is restored');
+is($node->safe_psql('restored', $keys), $node->safe_psql('postgres', $keys), 'with the same keys');
+$node->safe_psql('postgres', 'DROP DATABASE restored');
+
 # ---- a standby ----
 
 $node->backup('base');
