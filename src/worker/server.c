@@ -99,10 +99,15 @@ current_limits(const CpwServer *server)
 static bool
 apply_limits(CpwServer *server)
 {
-	bool		usable = cpw_tls_files_load(server->shared, server->slot);
+	/* Who listens nowhere has no use for a certificate, good or bad. */
+	bool		listens = *server->owner.port != 0;
+	bool		usable = !listens ||
+		cpw_tls_files_load(server->shared, server->slot);
 	CpwListenerLimits limits;
 
-	if (usable)
+	if (!listens)
+		pg_atomic_write_u64(&server->slot->certificate_expires_at, 0);
+	else if (usable)
 		server->speaks_tls = cpw_settings_use_tls();
 	limits = current_limits(server);
 	if (!cpw_listener_set_limits(server->listener, &limits))
