@@ -528,6 +528,13 @@ CREATE FUNCTION cp_webhook.uuid_at(instant timestamptz) RETURNS uuid
 REVOKE ALL ON FUNCTION cp_webhook.uuid_at(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.uuid_at(timestamptz) IS 'the least id of an instant: deliveries and executions since then have ids from this one on';
 
+CREATE FUNCTION cp_webhook.json_path(path text) RETURNS jsonpath
+  LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+  AS 'MODULE_PATHNAME', 'cp_webhook_json_path';
+REVOKE ALL ON FUNCTION cp_webhook.json_path(text) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.json_path(text) IS
+'what a filter''s path means, as jsonpath. A JSONPath (RFC 9535, and of Java JsonPath what can be expressed) selects here the nodes that it selects there, in any order; else a jsonpath of PostgreSQL is returned as it is. What is neither, or a JSONPath without an exact translation, raises InvalidWebhookFilterPatternException with position and reason. A variable in a translation is a refusal that a document decides: evaluate it with jsonb_path_query() and its kin';
+
 -- The counters are written about a second late; what has been triggered since
 -- is looked up, so that last_triggered is exact.
 CREATE VIEW cp_webhook.webhooks AS

@@ -281,13 +281,8 @@ cpw_definition_check_filters(const CpwDefinition *definition,
 			continue;
 		cpw_errors_add(problems, CPW_INVALID_WEBHOOK_FILTER_PATTERN,
 					   place_of(definition, "filters.%d.member.jsonPath", i + 1),
-					   "Use a JSONPath such as $.ref or $.commits[0].id, or a jsonpath of PostgreSQL.",
-					   "'%s' is no path: %s%s%s%s",
-					   cpw_json_get_text(rule, "jsonPath"), error->message,
-					   error->detail ? ": " : "",
-					   error->detail ? error->detail : "",
-					   error->cursorpos > 0 ?
-					   psprintf(" at character %d", error->cursorpos) : "");
+					   error->hint ? pstrdup(error->hint) : NULL,
+					   "%s", cpw_errors_text(error));
 		FreeErrorData(error);
 	}
 }

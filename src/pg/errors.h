@@ -53,6 +53,9 @@ _Noreturn extern void cpw_errors_raise(CpwException exception,
 									   const char *format,...)
 			pg_attribute_printf(4, 5);
 
+/* A caught error's message, of an exception what stands behind its name. */
+extern const char *cpw_errors_text(const ErrorData *error);
+
 /*
  * For ereport() and error context callbacks: keeps the statement, whose text
  * may hold the secrets of a request, out of the server's log.

@@ -11,9 +11,10 @@
 
 #include "compat.h"
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "mb/pg_wchar.h"
 #include "pg/filter.h"
+#include "pg/json_path.h"
 #include "pg/shape.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -59,105 +60,6 @@ selects_truth(JsonPath *path)
 		default:
 			return false;
 	}
-}
-
-static void find_variables(JsonPathItem *item, CpwFilter *filter);
-
-static void
-find_in_operands(JsonPathItem *item, CpwFilter *filter)
-{
-	JsonPathItem operand;
-
-	jspGetLeftArg(item, &operand);
-	find_variables(&operand, filter);
-	jspGetRightArg(item, &operand);
-	find_variables(&operand, filter);
-}
-
-static void
-find_in_subscripts(JsonPathItem *item, CpwFilter *filter)
-{
-	for (int i = 0; i < item->content.array.nelems; i++)
-	{
-		JsonPathItem from;
-		JsonPathItem to;
-		bool		is_range = jspGetArraySubscript(item, &from, &to, i);
-
-		find_variables(&from, filter);
-		if (is_range)
-			find_variables(&to, filter);
-	}
-}
-
-static void
-note_variable(JsonPathItem *item, CpwFilter *filter)
-{
-	int32		length;
-	char	   *name = jspGetString(item, &length);
-
-	if (length == 7 && memcmp(name, "headers", 7) == 0)
-		filter->reads_headers = true;
-	else if (length == 5 && memcmp(name, "query", 5) == 0)
-		filter->reads_query = true;
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("could not find jsonpath variable \"%s\"",
-						pnstrdup(name, length))));
-}
-
-/*
- * An unknown variable is an error of evaluation, even of a silent one, but only
- * where evaluation reaches it: so the whole path is walked.
- */
-static void
-find_variables(JsonPathItem *item, CpwFilter *filter)
-{
-	JsonPathItem part;
-
-	check_stack_depth();
-	switch (item->type)
-	{
-		case jpiVariable:
-			note_variable(item, filter);
-			break;
-		case jpiAnd:
-		case jpiOr:
-		case jpiEqual:
-		case jpiNotEqual:
-		case jpiLess:
-		case jpiGreater:
-		case jpiLessOrEqual:
-		case jpiGreaterOrEqual:
-		case jpiAdd:
-		case jpiSub:
-		case jpiMul:
-		case jpiDiv:
-		case jpiMod:
-		case jpiStartsWith:
-			find_in_operands(item, filter);
-			break;
-		case jpiNot:
-		case jpiIsUnknown:
-		case jpiExists:
-		case jpiPlus:
-		case jpiMinus:
-		case jpiFilter:
-			jspGetArg(item, &part);
-			find_variables(&part, filter);
-			break;
-		case jpiLikeRegex:
-			jspInitByBuffer(&part, item->base, item->content.like_regex.expr);
-			find_variables(&part, filter);
-			break;
-		case jpiIndexArray:
-			find_in_subscripts(item, filter);
-			break;
-		default:
-			break;
-	}
-	if (jspGetNext(item, &part))
-		find_variables(&part, filter);
 }
 
 /*
@@ -228,18 +130,17 @@ CpwFilter *
 cpw_filter_compile(const char *json_path, const char *match_equals)
 {
 	CpwFilter  *filter = palloc0(sizeof(CpwFilter));
-	JsonPathItem root;
+	CpwJsonPathUse use;
 
 	filter->json_path = pstrdup(json_path);
 	filter->match_equals = match_equals ? pstrdup(match_equals) : NULL;
-	filter->path = DatumGetJsonPathP(DirectFunctionCall1(jsonpath_in,
-														 CStringGetDatum(json_path)));
+	filter->path = cpw_json_path_compile(json_path, &use);
 	filter->is_predicate = selects_truth(filter->path);
 	filter->wants_secret = match_equals != NULL &&
 		cpw_filter_wants_secret(match_equals);
+	filter->reads_headers = use.reads_headers;
+	filter->reads_query = use.reads_query;
 	filter->no_variables = parse_constant("{\"headers\":{},\"query\":{}}");
-	jspInit(&root, filter->path);
-	find_variables(&root, filter);
 	return filter;
 }
 

@@ -319,16 +319,9 @@ refuse_error(CpwCall *call, const Way *way, const ErrorData *error)
 	int			category = ERRCODE_TO_CATEGORY(state);
 	const char *name = cpw_errors_name_of_state(state);
 
+	/* The name is told beside the message. */
 	if (name != NULL)
-	{
-		size_t		length = strlen(name);
-
-		/* The name is told beside the message. */
-		refuse(call, 400, name,
-			   strncmp(error->message, name, length) == 0 &&
-			   strncmp(error->message + length, ": ", 2) == 0
-			   ? error->message + length + 2 : error->message);
-	}
+		refuse(call, 400, name, cpw_errors_text(error));
 	else if (way->is_parsing &&
 			 (category == ERRCODE_DATA_EXCEPTION ||
 			  category == ERRCODE_PROGRAM_LIMIT_EXCEEDED))

@@ -60,6 +60,7 @@ extern void test_forwarded(void);
 extern void test_hex_base64(void);
 extern void test_framing(void);
 extern void test_headers(void);
+extern void test_json_path(void);
 extern void test_json_scan(void);
 extern void test_media_type(void);
 extern void test_peers(void);

@@ -141,6 +141,7 @@ main(void)
 		test_framing,
 		test_hex_base64,
 		test_headers,
+		test_json_path,
 		test_json_scan,
 		test_media_type,
 		test_peers,
