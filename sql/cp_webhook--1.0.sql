@@ -285,7 +285,7 @@ CREATE FUNCTION cp_webhook.claim_executions(
   LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
-  SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+  SET enable_bitmapscan = off SET jit = off
   AS 'MODULE_PATHNAME', 'cp_webhook_claim_executions';
 REVOKE ALL ON FUNCTION cp_webhook.claim_executions(text, text[], integer, interval) FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.claim_executions(text, text[], integer, interval) IS 'leases the oldest waiting executions of these pipelines (NULL: of any) to a worker, at most max_batch (1 to 1000), and returns them with the nonce that ends the claim; no rows where nothing is to be done. It honours executionMode, takes back leases that have run out, and runs in the caller''s transaction, which must be READ COMMITTED. Raises ValidationException (CP001)';
@@ -326,7 +326,7 @@ CREATE FUNCTION cp_webhook.executions_after(
   LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
-  SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+  SET enable_bitmapscan = off SET jit = off
   AS 'MODULE_PATHNAME', 'cp_webhook_executions_after';
 REVOKE ALL ON FUNCTION cp_webhook.executions_after(text, text[], integer) FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.executions_after(text, text[], integer) IS 'the executions that have become visible since a position (NULL or an empty one: all), in one order, at most max (1 to 10000), each with the position after it; of these pipelines (NULL: of any). None comes to stand before a position later. Raises ValidationException (CP001)';

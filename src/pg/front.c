@@ -524,6 +524,18 @@ cpw_front_read(Oid table, char **pipelines, int count, CpwFront **fronts)
 	return found;
 }
 
+bool
+cpw_front_may_wait(Oid table, char *pipeline)
+{
+	CpwFront   *front;
+	int			count = cpw_front_read(table, &pipeline, 1, &front);
+
+	return count < 0 || find_noted(table, pipeline) != NULL ||
+		(count == 1 && (front->held_count > 0 ||
+						front->retrying != CPW_FRONT_NEVER ||
+						!cpw_front_is_last(&front->waiting)));
+}
+
 void
 cpw_front_learn(Oid table, const CpwFront *fronts, int count)
 {

@@ -106,6 +106,9 @@ extern uint64 cpw_front_generation(void);
 extern int	cpw_front_read(Oid table, char **pipelines, int count,
 						   CpwFront **fronts);
 
+/* Whether something may wait in a pipeline. */
+extern bool cpw_front_may_wait(Oid table, char *pipeline);
+
 /* Tells what a look at everything has found, which is then known. */
 extern void cpw_front_learn(Oid table, const CpwFront *fronts, int count);
 

@@ -15,7 +15,8 @@
 #include "utils/json.h"
 #include "utils/timestamp.h"
 
-#define CHANNEL		"cp_webhook"
+#define CHANNEL			"cp_webhook"
+#define TURN_CHANNEL	"cp_webhook_turn"
 
 #define MD5_DIGITS	32
 
@@ -86,4 +87,20 @@ cpw_notification_send(const CpwNotification *notification)
 	Async_Notify(CHANNEL, payload);
 	if (cpw_setting_notify_pipeline_channels)
 		Async_Notify(cpw_notification_channel(notification->pipeline), payload);
+}
+
+void
+cpw_notification_send_turn(const char *pipeline)
+{
+	StringInfoData json;
+
+	if (cpw_setting_notify == CPW_NOTIFY_OFF)
+		return;
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"pipelineName\":");
+	escape_json(&json, pipeline);
+	appendStringInfoChar(&json, '}');
+	Async_Notify(TURN_CHANNEL, json.data);
+	if (cpw_setting_notify_pipeline_channels)
+		Async_Notify(cpw_notification_channel(pipeline), json.data);
 }

@@ -32,7 +32,7 @@
  * What waits for one of our locks meanwhile may be waited for by every
  * receiver: give up soon, and come again.
  */
-#define LOCK_TIMEOUT_MS			75
+#define LOCK_TIMEOUT_MS			40
 
 /* Until a job that failed is tried again; until its error is told again. */
 #define FAILURE_PAUSE_MS		10000

@@ -11,7 +11,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# The fenced blocks: { language, line, text, elsewhere }.
+# The fenced blocks: { language, line, text, elsewhere }; elsewhere is the name of
+# the file whose text it is, or 1, where the block is not to be run here.
 sub read_blocks
 {
 	my ($file) = @_;
@@ -44,7 +45,9 @@ sub read_blocks
 		}
 		elsif ($line =~ /\S/)
 		{
-			$elsewhere = $line =~ /^<!-- run by \.ci\/run -->$/;
+			$elsewhere = $line =~ /^<!-- run by \.ci\/run -->$/
+			  ? 1
+			  : $line =~ /^<!-- the text of (\S+) -->$/ ? $1 : 0;
 		}
 	}
 	close $in;
@@ -139,6 +142,16 @@ SQL
 my @blocks =
   grep { $_->{language} =~ /^(sql|sh|json)$/ && !$_->{elsewhere} }
   read_blocks('README.md');
+
+my @texts = grep { $_->{elsewhere} && $_->{elsewhere} ne '1' } read_blocks('README.md');
+foreach my $block (@texts)
+{
+	my $text = slurp_file($block->{elsewhere});
+
+	is($block->{text}, $text, "README.md, line $block->{line}: the text of $block->{elsewhere}");
+	cmp_ok(scalar(() = $text =~ /\n/g), '<', 40, "$block->{elsewhere} is short");
+}
+is(scalar @texts, 3, 'the page shows the consumers');
 
 my $node = PostgreSQL::Test::Cluster->new('readme');
 $node->init;

@@ -21,7 +21,7 @@ my @pids = worker_pids($node);
 is(scalar @pids, 3, 'there are as many receivers as the setting says');
 is($node->safe_psql('postgres',
 	q{SELECT DISTINCT backend_type, application_name, datname, state, wait_event_type, wait_event
-	    FROM pg_stat_activity WHERE backend_type LIKE 'cp_webhook%'}),
+	    FROM pg_stat_activity WHERE backend_type = 'cp_webhook receiver'}),
 	'cp_webhook receiver|cp_webhook|postgres|idle|Extension|' .
 	$node->safe_psql('postgres', q{SELECT DISTINCT wait_event FROM pg_stat_activity WHERE backend_type = 'cp_webhook receiver'}),
 	'pg_stat_activity shows what they are');
