@@ -28,11 +28,11 @@
 #define NOTIFY_PAUSE_MS		1000
 
 /*
- * For which a worker is unhealthy after the system was short of something:
- * what shows it is a delivery that needs a new block, and no look at health
- * can try that. Who asks keeps others from sending, so only time can heal.
+ * For which a worker is unhealthy after the disk was full, or failed: only a
+ * delivery that needs a new block shows that, a look at health cannot try it.
+ * Who looks may keep others from sending, so time alone can heal.
  */
-#define SHORTAGE_MS			10000
+#define DISK_FAULT_MS		10000
 
 typedef enum Outcome
 {
@@ -54,7 +54,7 @@ static CpwWorkerSlot *slot;
 
 /* On the monotonic clock, as all that is waited for here: the other may step. */
 static int64 notify_paused_until;	/* 0: NOTIFY is on */
-static int64 short_until;		/* 0: nothing was short */
+static int64 disk_fault_until;	/* 0: there was none */
 
 /* The day (of PostgreSQL's epoch) whose partition is known to be there. */
 static int64 known_day = PG_INT64_MIN;
@@ -241,10 +241,9 @@ classify(const ErrorData *error, Phase phase, int count)
 		consequence = "they are tried again";
 	}
 
-	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
-		ERRCODE_INSUFFICIENT_RESOURCES ||
+	if (error->sqlerrcode == ERRCODE_DISK_FULL ||
 		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_SYSTEM_ERROR)
-		short_until = cpw_deadline_now() + SHORTAGE_MS;
+		disk_fault_until = cpw_deadline_now() + DISK_FAULT_MS;
 
 	/* The only such error of a commit: the notification queue is full. */
 	if (phase == PHASE_COMMIT &&
@@ -429,7 +428,7 @@ cpw_batch_check_health(void)
 {
 	return run("checking health", cpw_setting_batch_timeout, check_writable, NULL) &&
 		cpw_webhook_cache_mismatch() == NULL &&
-		cpw_deadline_now() >= short_until;
+		cpw_deadline_now() >= disk_fault_until;
 }
 
 typedef struct Tokens
