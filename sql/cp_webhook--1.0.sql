@@ -198,6 +198,22 @@ CREATE UNIQUE INDEX executions_client_request_token
   ON cp_webhook.executions (pipeline, client_request_token)
   WHERE client_request_token IS NOT NULL;
 
+-- ---------------------------------------------------------------------------
+-- Access keys of the AWS wire
+-- ---------------------------------------------------------------------------
+
+-- regrole, so that a key follows its role's name, is dumped by that name, and
+-- is not another role's that comes to have the name.
+CREATE TABLE cp_webhook.access_keys (
+  id text COLLATE "C" PRIMARY KEY,
+  role regrole NOT NULL,
+  secret text COLLATE "C" NOT NULL,
+  status text COLLATE "C" NOT NULL DEFAULT 'Active' CHECK (status IN ('Active', 'Inactive')),
+  created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE cp_webhook.access_keys IS 'who may sign requests on the AWS wire, and as which role; holds secrets: call list_access_keys() instead';
+
+SELECT pg_catalog.pg_extension_config_dump('cp_webhook.access_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.pipeline_definitions', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.pipeline_versions', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.webhook_definitions', '');
@@ -482,7 +498,7 @@ CREATE FUNCTION cp_webhook.rotate_secret_key() RETURNS bigint
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'cp_webhook_rotate_secret_key';
 REVOKE ALL ON FUNCTION cp_webhook.rotate_secret_key() FROM PUBLIC;
-COMMENT ON FUNCTION cp_webhook.rotate_secret_key() IS 'seals every stored secret by the first key of cp_webhook.secret_key_file (stores it as it is where that is not set), and returns how many webhooks and pipeline versions that changed; afterwards the other keys are no longer needed. Raises config_file_error (F0000) where the file cannot be used or a secret does not open';
+COMMENT ON FUNCTION cp_webhook.rotate_secret_key() IS 'seals every stored secret by the first key of cp_webhook.secret_key_file (stores it as it is where that is not set), and returns how many webhooks, pipeline versions and access keys that changed; afterwards the other keys are no longer needed. Raises config_file_error (F0000) where the file cannot be used or a secret does not open';
 
 CREATE FUNCTION cp_webhook.redeliver(delivery uuid) RETURNS uuid
   LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -706,6 +722,54 @@ CREATE FUNCTION cp_webhook.maintenance_stats(
 REVOKE ALL ON FUNCTION cp_webhook.maintenance_stats() FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.maintenance_stats() IS 'one row: what the maintenance worker has done since the server''s start, and why an old partition is still there; no row where the library is not preloaded';
 
+CREATE FUNCTION cp_webhook.api_stats(
+    OUT pid integer, OUT started_at timestamptz, OUT listening text,
+    OUT succeeded bigint, OUT refused bigint, OUT failed bigint,
+    OUT call_ms double precision, OUT connections bigint,
+    OUT last_error text, OUT last_error_at timestamptz)
+  RETURNS SETOF record
+  LANGUAGE c VOLATILE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_api_stats';
+REVOKE ALL ON FUNCTION cp_webhook.api_stats() FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.api_stats() IS 'one row: where the api worker listens, the calls on the AWS wire since the server''s start by outcome, milliseconds spent on them; no row where the library is not preloaded';
+
+-- ---------------------------------------------------------------------------
+-- Access keys
+-- ---------------------------------------------------------------------------
+
+-- They run as their owner, but look at who has called: a key is as good as its
+-- role, so only who may become that role manages its keys.
+CREATE FUNCTION cp_webhook.create_access_key(role name, OUT access_key_id text, OUT secret_access_key text)
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_create_access_key';
+REVOKE ALL ON FUNCTION cp_webhook.create_access_key(name) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.create_access_key(name) IS 'makes an access key with which calls on the AWS wire are made as that role, and shows its secret this once. Raises 42501 for who cannot become the role, 42704 for a role that is not there';
+
+CREATE FUNCTION cp_webhook.list_access_keys(
+    OUT access_key_id text, OUT role name, OUT status text, OUT created_at timestamptz)
+  RETURNS SETOF record
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_list_access_keys';
+REVOKE ALL ON FUNCTION cp_webhook.list_access_keys() FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.list_access_keys() IS 'the access keys of the roles that the caller can become, without their secrets; role is NULL for one that was dropped, which only superusers see';
+
+CREATE FUNCTION cp_webhook.update_access_key(access_key_id text, status text) RETURNS void
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_update_access_key';
+REVOKE ALL ON FUNCTION cp_webhook.update_access_key(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.update_access_key(text, text) IS 'makes an access key Active or Inactive. Raises ValidationException (CP001), ResourceNotFoundException (CP012), 42501 for who cannot become its role';
+
+CREATE FUNCTION cp_webhook.delete_access_key(access_key_id text) RETURNS void
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_delete_access_key';
+REVOKE ALL ON FUNCTION cp_webhook.delete_access_key(text) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.delete_access_key(text) IS 'deletes an access key. Raises ResourceNotFoundException (CP012), 42501 for who cannot become its role';
+
 -- ---------------------------------------------------------------------------
 -- Roles: who defines, who operates, who consumes
 -- ---------------------------------------------------------------------------
@@ -739,7 +803,9 @@ GRANT EXECUTE ON FUNCTION
     cp_webhook.create_pipeline(jsonb), cp_webhook.update_pipeline(jsonb),
     cp_webhook.delete_pipeline(jsonb),
     cp_webhook.tag_resource(jsonb), cp_webhook.untag_resource(jsonb),
-    cp_webhook.rotate_secret_key()
+    cp_webhook.rotate_secret_key(),
+    cp_webhook.create_access_key(name), cp_webhook.list_access_keys(),
+    cp_webhook.update_access_key(text, text), cp_webhook.delete_access_key(text)
   TO cp_webhook_admin;
 GRANT EXECUTE ON FUNCTION
     cp_webhook.list_webhooks(jsonb), cp_webhook.test_webhook(jsonb),
@@ -752,7 +818,8 @@ GRANT EXECUTE ON FUNCTION
     cp_webhook.start_pipeline_execution(jsonb), cp_webhook.stop_pipeline_execution(jsonb),
     cp_webhook.get_pipeline_execution(jsonb), cp_webhook.list_pipeline_executions(jsonb),
     cp_webhook.redeliver(uuid), cp_webhook.redeliver(text, timestamptz, timestamptz, text),
-    cp_webhook.stats(), cp_webhook.maintenance_stats(), cp_webhook.position_delay()
+    cp_webhook.stats(), cp_webhook.maintenance_stats(), cp_webhook.api_stats(),
+    cp_webhook.position_delay()
   TO cp_webhook_operator;
 GRANT EXECUTE ON FUNCTION
     cp_webhook.claim_executions(text, text[], integer, interval),
@@ -772,11 +839,16 @@ GRANT SELECT ON cp_webhook.trigger_events TO cp_webhook_operator, cp_webhook_con
 -- ---------------------------------------------------------------------------
 -- What the columns, indexes and triggers are
 -- ---------------------------------------------------------------------------
+COMMENT ON COLUMN cp_webhook.access_keys.id IS 'the access key id';
+COMMENT ON COLUMN cp_webhook.access_keys.role IS 'as which its calls run';
+COMMENT ON COLUMN cp_webhook.access_keys.secret IS 'the secret access key, sealed where cp_webhook.secret_key_file is set';
+COMMENT ON COLUMN cp_webhook.access_keys.status IS 'Active or Inactive';
+COMMENT ON COLUMN cp_webhook.access_keys.created_at IS 'when it was made';
 COMMENT ON COLUMN cp_webhook.deliveries.received_at IS 'when it was received: the instant in its id';
 COMMENT ON COLUMN cp_webhook.deliveries.webhook IS 'the name of its webhook at that time';
-COMMENT ON COLUMN cp_webhook.deliveries.provider_delivery_id IS 'the senders own id of it, by which a repeat is known; NULL: it gave none';
-COMMENT ON COLUMN cp_webhook.deliveries.event IS 'the senders name of the event; NULL: it gave none';
-COMMENT ON COLUMN cp_webhook.deliveries.source_address IS 'the clients address, behind trusted proxies that of the first one not trusted';
+COMMENT ON COLUMN cp_webhook.deliveries.provider_delivery_id IS 'the sender''s own id of it, by which a repeat is known; NULL: it gave none';
+COMMENT ON COLUMN cp_webhook.deliveries.event IS 'the sender''s name of the event; NULL: it gave none';
+COMMENT ON COLUMN cp_webhook.deliveries.source_address IS 'the client''s address, behind trusted proxies that of the first one not trusted';
 COMMENT ON COLUMN cp_webhook.deliveries.peer_address IS 'the other end of the connection';
 COMMENT ON COLUMN cp_webhook.deliveries.http_status IS 'what was answered';
 COMMENT ON COLUMN cp_webhook.deliveries.headers IS 'by lower-case name; secrets are ****';
@@ -801,7 +873,7 @@ COMMENT ON COLUMN cp_webhook.executions.updated_at IS 'when it last changed';
 COMMENT ON COLUMN cp_webhook.executions.webhook_id IS 'the internal id of the webhook that started it';
 COMMENT ON COLUMN cp_webhook.executions.client_request_token IS 'of start_pipeline_execution: the same one starts nothing again';
 COMMENT ON COLUMN cp_webhook.delivery_keys.webhook_id IS 'the internal id of the webhook';
-COMMENT ON COLUMN cp_webhook.delivery_keys.key IS 'the senders delivery id';
+COMMENT ON COLUMN cp_webhook.delivery_keys.key IS 'the sender''s delivery id';
 COMMENT ON COLUMN cp_webhook.delivery_keys.execution IS 'what the first one started';
 COMMENT ON COLUMN cp_webhook.webhook_counters.webhook_id IS 'the internal id of the webhook';
 COMMENT ON COLUMN cp_webhook.webhook_counters.worker IS 'the number of the receiver that counts here';
@@ -835,8 +907,8 @@ COMMENT ON COLUMN cp_webhook.pipeline_versions.declaration IS 'as it was put; se
 COMMENT ON COLUMN cp_webhook.pipeline_versions.created_at IS 'when it was made';
 COMMENT ON COLUMN cp_webhook.resource_tags.resource_type IS 'webhook or pipeline';
 COMMENT ON COLUMN cp_webhook.resource_tags.resource_name IS 'its name';
-COMMENT ON COLUMN cp_webhook.resource_tags.key IS 'the tags key';
-COMMENT ON COLUMN cp_webhook.resource_tags.value IS 'the tags value';
+COMMENT ON COLUMN cp_webhook.resource_tags.key IS 'the tag''s key';
+COMMENT ON COLUMN cp_webhook.resource_tags.value IS 'the tag''s value';
 COMMENT ON COLUMN cp_webhook.webhooks.name IS 'unique';
 COMMENT ON COLUMN cp_webhook.webhooks.url IS 'on which it takes POSTs: a capability';
 COMMENT ON COLUMN cp_webhook.webhooks.arn IS 'its ARN';
@@ -860,8 +932,8 @@ COMMENT ON COLUMN cp_webhook.webhooks.last_reason_at IS 'when last_reason was gi
 COMMENT ON COLUMN cp_webhook.webhooks.last_reason IS 'why the last one that did not trigger did not';
 COMMENT ON COLUMN cp_webhook.trigger_events.execution_id IS 'the pipelineExecutionId';
 COMMENT ON COLUMN cp_webhook.trigger_events.webhook IS 'the name of the webhook; NULL: it was started by hand';
-COMMENT ON COLUMN cp_webhook.trigger_events.event IS 'the senders name of the event';
-COMMENT ON COLUMN cp_webhook.trigger_events.provider_delivery_id IS 'the senders own id of the delivery';
+COMMENT ON COLUMN cp_webhook.trigger_events.event IS 'the sender''s name of the event';
+COMMENT ON COLUMN cp_webhook.trigger_events.provider_delivery_id IS 'the sender''s own id of the delivery';
 COMMENT ON COLUMN cp_webhook.trigger_events.received_at IS 'when the delivery was received';
 COMMENT ON COLUMN cp_webhook.trigger_events.headers IS 'its headers by lower-case name; secrets are ****';
 COMMENT ON COLUMN cp_webhook.trigger_events.payload IS 'its body; NULL once retention has dropped it';

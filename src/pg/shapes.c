@@ -80,6 +80,8 @@ const CpwShape cpw_shape_list_webhooks =
 STRUCTURE(OPTIONAL("NextToken", next_token),
 		  OPTIONAL("MaxResults", max_100));
 const CpwShape cpw_shape_delete_webhook = STRUCTURE(REQUIRED("name", name));
+const CpwShape cpw_shape_register_webhook = STRUCTURE(OPTIONAL("webhookName",
+															  name));
 
 /* A dry run: not of the API, but in its manner. */
 static const CpwShape anything = {.type = CPW_SHAPE_ANY};

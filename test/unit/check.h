@@ -66,6 +66,7 @@ extern void test_media_type(void);
 extern void test_peers(void);
 extern void test_seal(void);
 extern void test_signature(void);
+extern void test_sigv4(void);
 extern void test_trigger_path(void);
 extern void test_utf8(void);
 extern void test_verdict(void);

@@ -147,6 +147,7 @@ main(void)
 		test_peers,
 		test_seal,
 		test_signature,
+		test_sigv4,
 		test_trigger_path,
 		test_utf8,
 		test_verdict,
