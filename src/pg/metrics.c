@@ -240,6 +240,65 @@ append_receivers(StringInfo text, const Workers *workers)
 	}
 }
 
+/* Histograms, each with the counter that is its sum. */
+static const struct
+{
+	const char *name;
+	const char *help;
+	size_t		offset;
+	size_t		sum;
+	double		first_bound;
+	bool		is_microseconds;
+}			histogram_metrics[] = {
+	{"cp_webhook_batch_size_deliveries", "Deliveries that share a transaction.",
+	OFFSET(batch_sizes), OFFSET(batched), 1, false},
+	{"cp_webhook_batch_duration_seconds", "Time that a batch takes, its commit included.",
+	OFFSET(batch_times), OFFSET(batch_microseconds), 0.000125, true},
+	{"cp_webhook_commit_duration_seconds", "Time that the commit of a batch takes.",
+	OFFSET(commit_times), OFFSET(commit_microseconds), 0.000125, true},
+};
+
+static void
+append_histogram(StringInfo text, const Worker *worker, int metric)
+{
+	const char *name = histogram_metrics[metric].name;
+	CpwHistogram *histogram = (CpwHistogram *)
+		((char *) worker->slot + histogram_metrics[metric].offset);
+	double		bound = histogram_metrics[metric].first_bound;
+	uint64		count = 0;
+	uint64		sum;
+
+	for (int i = 0; i < CPW_HISTOGRAM_LENGTH - 1; i++, bound *= 2)
+	{
+		count += pg_atomic_read_u64(&histogram->counts[i]);
+		appendStringInfo(text, "%s_bucket{worker=\"%s\",le=\"%.10g\"} "
+						 UINT64_FORMAT "\n", name, worker->name, bound, count);
+	}
+	count += pg_atomic_read_u64(&histogram->counts[CPW_HISTOGRAM_LENGTH - 1]);
+	appendStringInfo(text, "%s_bucket{worker=\"%s\",le=\"+Inf\"} "
+					 UINT64_FORMAT "\n", name, worker->name, count);
+	sum = read_counter(worker->slot, histogram_metrics[metric].sum);
+	appendStringInfo(text, "%s_sum{worker=\"%s\"} ", name, worker->name);
+	if (histogram_metrics[metric].is_microseconds)
+		append_seconds(text, sum);
+	else
+		appendStringInfo(text, UINT64_FORMAT "\n", sum);
+	appendStringInfo(text, "%s_count{worker=\"%s\"} " UINT64_FORMAT "\n",
+					 name, worker->name, count);
+}
+
+static void
+append_histograms(StringInfo text, const Workers *workers)
+{
+	for (int m = 0; m < (int) lengthof(histogram_metrics); m++)
+	{
+		begin(text, histogram_metrics[m].name, "histogram",
+			  histogram_metrics[m].help);
+		for (int i = 0; i < workers->receivers; i++)
+			append_histogram(text, &workers->all[i], m);
+	}
+}
+
 /* Seconds by convention, and the whole days that stats() shows. */
 static void
 append_certificates(StringInfo text, const Workers *workers)
@@ -326,6 +385,7 @@ cpw_metrics_append(StringInfo text, CpwShared *shared)
 					 CPW_VERSION);
 	append_workers(text, &workers);
 	append_receivers(text, &workers);
+	append_histograms(text, &workers);
 	append_certificates(text, &workers);
 	append_maintenance(text, shared);
 	append_calls(text, &shared->api);

@@ -38,7 +38,7 @@ sub parse
 			die "a second HELP: $line\n" if $families{$1};
 			$described = $1;
 		}
-		elsif ($line =~ /^# TYPE ($name) (counter|gauge)$/)
+		elsif ($line =~ /^# TYPE ($name) (counter|gauge|histogram)$/)
 		{
 			die "TYPE without its HELP: $line\n" unless $described eq $1;
 			$family = $1;
@@ -46,9 +46,12 @@ sub parse
 		}
 		elsif ($line =~ /^(($name)(?:\{$label(?:,$label)*\})?) (-?[0-9]+(?:\.[0-9]+)?)$/)
 		{
-			die "outside of its family: $line\n" unless defined $family && $2 eq $family;
-			die "a second sample: $line\n" if defined $families{$family}{samples}{$1};
-			$families{$family}{samples}{$1} = $3;
+			my ($sample, $of, $value) = ($1, $2, $3);
+			my $suffix = defined $family && $families{$family}{type} eq 'histogram' ? qr/_(?:bucket|sum|count)/ : qr//;
+
+			die "outside of its family: $line\n" unless defined $family && $of =~ /^\Q$family\E$suffix$/;
+			die "a second sample: $line\n" if defined $families{$family}{samples}{$sample};
+			$families{$family}{samples}{$sample} = $value;
 		}
 		else
 		{
@@ -65,6 +68,22 @@ my $families = eval { parse($answer->{body}) };
 ok($families, 'its text is in order') or diag($@);
 is(join(' ', grep { ($_ =~ /_total$/) != ($families->{$_}{type} eq 'counter') } sort keys %$families), '',
 	'counters, and they alone, end in _total');
+# Of each receiver, with bounds that rise to infinity and counts that never fall.
+foreach my $family (grep { $families->{$_}{type} eq 'histogram' } keys %$families)
+{
+	my $samples = $families->{$family}{samples};
+
+	foreach my $worker (0, 1)
+	{
+		my %counts = map { /^${family}_bucket\{worker="$worker",le="([^"]+)"\}$/ ? ($1 eq '+Inf' ? 9**9**9 : $1, $samples->{$_}) : () } keys %$samples;
+		my @bounds = sort { $a <=> $b } keys %counts;
+
+		is(scalar @bounds, 15, "$family of receiver $worker has 15 bounds");
+		is($counts{ $bounds[-1] }, $samples->{qq(${family}_count{worker="$worker"})}, 'the last counts all');
+		is(scalar(grep { $counts{ $bounds[$_] } < $counts{ $bounds[ $_ - 1 ] } } 1 .. $#bounds), 0, 'and none less than the one before');
+		ok(defined $samples->{qq(${family}_sum{worker="$worker"})}, 'it has its sum');
+	}
+}
 is(join(' ', grep { !/^cp_webhook_/ } keys %$families), '', 'all have the prefix');
 
 my %samples = map { %{ $_->{samples} } } values %$families;
@@ -88,7 +107,9 @@ my %metric_of = (
 	last_error => 'last_error_timestamp_seconds', last_error_at => 'last_error_timestamp_seconds',
 	certificate_expires_at => 'certificate_expiry_timestamp_seconds',
 	certificate_days => 'certificate_remaining_days',
-	map { $_ => 'requests_total' } qw(worker requests triggered ignored duplicate pong refused unavailable));
+	commit_ms => 'commit_duration_seconds', batch_sizes => 'batch_size_deliveries',
+	batch_times => 'batch_duration_seconds', commit_times => 'commit_duration_seconds',
+	map { $_ => 'requests_total' } qw(answers worker requests triggered ignored duplicate pong refused unavailable));
 my @columns = split /\n/, $node->safe_psql('postgres', <<'SQL');
 SELECT unnest(proargnames) FROM pg_proc WHERE oid = 'cp_webhook.stats()'::regprocedure
 SQL
