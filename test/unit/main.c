@@ -136,13 +136,17 @@ int
 main(void)
 {
 	static void (*const tests[]) (void) = {
+		test_challenge,
 		test_forwarded,
 		test_hex_base64,
 		test_headers,
+		test_instant,
 		test_json_scan,
 		test_media_type,
 		test_peers,
+		test_scheme,
 		test_signature,
+		test_template,
 		test_trigger_path,
 		test_utf8,
 		test_verdict,
