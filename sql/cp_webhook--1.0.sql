@@ -255,6 +255,14 @@ CREATE FUNCTION cp_webhook.delete_webhook(request jsonb) RETURNS jsonb
 REVOKE ALL ON FUNCTION cp_webhook.delete_webhook(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.delete_webhook(jsonb) IS 'deletes a webhook and its tags, its URL for good: {"name"} in, {} out, also when there is none. Raises ValidationException (CP001)';
 
+-- Not of the API, but in its manner.
+CREATE FUNCTION cp_webhook.test_webhook(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_test_webhook';
+REVOKE ALL ON FUNCTION cp_webhook.test_webhook(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.test_webhook(jsonb) IS 'tells step by step what would become of a delivery, and stores nothing: {"name" or "definition": a WebhookDefinition, "body": the bytes as a string, or the payload as any other value, "headers", "query", "sourceAddress"} or {"deliveryId", and "name", "definition", "query" where wanted} in, {"outcome", "httpStatus", "reason", "steps", "warnings"} out; or the deliveries of a webhook since a timestamp or for an interval: {"name" or "definition", "since"} in, {"judged", "newlyFires", "noLongerFires", "stays", "notJudged", "warnings"} out. Shows values of recorded payloads. Raises ValidationException (CP001), WebhookNotFoundException (CP006), ResourceNotFoundException (CP012) for a deliveryId, and of a definition what put_webhook raises';
+
 CREATE FUNCTION cp_webhook.create_pipeline(request jsonb) RETURNS jsonb
   LANGUAGE c VOLATILE PARALLEL UNSAFE
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp

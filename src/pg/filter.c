@@ -161,11 +161,12 @@ find_variables(JsonPathItem *item, CpwFilter *filter)
 }
 
 /*
- * All that a path selects, as a jsonb array. The fmgr shortcuts are not used:
- * they raise an error of their own on a NULL result.
+ * Calls one of jsonb_path_*. The fmgr shortcuts are not used: they raise an
+ * error of their own on a NULL result.
  */
-Jsonb *
-cpw_filter_select(const CpwFilter *filter, Jsonb *payload, Jsonb *variables)
+static Datum
+call(PGFunction function, const CpwFilter *filter, Jsonb *payload,
+	 Jsonb *variables, bool *is_null)
 {
 	LOCAL_FCINFO(fcinfo, 4);
 	Datum		result;
@@ -181,8 +182,40 @@ cpw_filter_select(const CpwFilter *filter, Jsonb *payload, Jsonb *variables)
 	fcinfo->args[2].isnull = false;
 	fcinfo->args[3].value = BoolGetDatum(true); /* silent */
 	fcinfo->args[3].isnull = false;
-	result = jsonb_path_query_array(fcinfo);
-	return fcinfo->isnull ? NULL : DatumGetJsonbP(result);
+	result = function(fcinfo);
+	*is_null = fcinfo->isnull;
+	return result;
+}
+
+Jsonb *
+cpw_filter_select(const CpwFilter *filter, Jsonb *payload, Jsonb *variables)
+{
+	bool		is_null;
+	Datum		values = call(jsonb_path_query_array, filter, payload,
+							  variables, &is_null);
+
+	return is_null ? NULL : DatumGetJsonbP(values);
+}
+
+/*
+ * Whether the path selects anything. A lax one need not select it all; of a
+ * strict one that would be another question: an error behind the first value
+ * would count.
+ */
+static bool
+selects_anything(const CpwFilter *filter, Jsonb *payload, Jsonb *variables)
+{
+	bool		is_null;
+	Datum		exists;
+	Jsonb	   *values;
+
+	if ((filter->path->header & JSONPATH_LAX) == 0)
+	{
+		values = cpw_filter_select(filter, payload, variables);
+		return values != NULL && JsonContainerSize(&values->root) > 0;
+	}
+	exists = call(jsonb_path_exists, filter, payload, variables, &is_null);
+	return !is_null && DatumGetBool(exists);
 }
 
 static Jsonb *
@@ -268,6 +301,13 @@ is_json_number(const char *text)
 	}
 	return *p == '\0' && (int) whole + exponent <= MAX_WHOLE_DIGITS &&
 		(int) fraction - exponent <= MAX_FRACTION_DIGITS;
+}
+
+char *
+cpw_filter_translated(const CpwFilter *filter)
+{
+	return DatumGetCString(DirectFunctionCall1(jsonpath_out,
+											   PointerGetDatum(filter->path)));
 }
 
 /* What values are compared with; its number is made when it is needed. */
@@ -404,19 +444,19 @@ CpwFilterResult
 cpw_filter_evaluate(const CpwFilter *filter, const char *wanted,
 					Jsonb *payload, Jsonb *variables, char **found)
 {
-	Jsonb	   *values = cpw_filter_select(filter, payload, variables);
+	Jsonb	   *values;
 
 	*found = NULL;
+	if (wanted == NULL && !filter->is_predicate)
+		return selects_anything(filter, payload, variables) ?
+			CPW_FILTER_PASSES : CPW_FILTER_FINDS_NOTHING;
+	values = cpw_filter_select(filter, payload, variables);
 	if (values == NULL || JsonContainerSize(&values->root) == 0)
 		return CPW_FILTER_FINDS_NOTHING;
 
 	/* A condition must hold; the text "true" is what it is compared with. */
 	if (wanted == NULL)
-	{
-		if (!filter->is_predicate)
-			return CPW_FILTER_PASSES;
 		wanted = "true";
-	}
 	if (holds_value(values, wanted))
 		return CPW_FILTER_PASSES;
 	*found = filter->wants_secret ? pstrdup("\"" CPW_MASK "\"") :

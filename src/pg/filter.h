@@ -64,6 +64,9 @@ extern CpwFilterResult cpw_filter_evaluate(const CpwFilter *filter,
 extern Jsonb *cpw_filter_select(const CpwFilter *filter, Jsonb *payload,
 								Jsonb *variables);
 
+/* The path as the server prints it, palloc'd. */
+extern char *cpw_filter_translated(const CpwFilter *filter);
+
 /*
  * Replaces each {Key} of a matchEquals by the value that configuration (an
  * action's, a JSON object, or NULL) has under Key; text in braces that is no

@@ -9,6 +9,22 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+static void
+prepare(CpwStatement *statement)
+{
+	SPIPlanPtr	plan;
+
+	if (statement->plan != NULL)
+		return;
+	plan = SPI_prepare(statement->sql, statement->parameters,
+					   statement->types);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare statement: %s",
+			 SPI_result_code_string(SPI_result));
+	SPI_keepplan(plan);
+	statement->plan = plan;
+}
+
 uint64
 cpw_statement_execute_limited(CpwStatement *statement, Datum *values,
 							  const char *nulls, uint64 limit)
@@ -16,17 +32,7 @@ cpw_statement_execute_limited(CpwStatement *statement, Datum *values,
 	MemoryContext caller = CurrentMemoryContext;
 	int			result;
 
-	if (statement->plan == NULL)
-	{
-		SPIPlanPtr	plan = SPI_prepare(statement->sql, statement->parameters,
-									   statement->types);
-
-		if (plan == NULL)
-			elog(ERROR, "could not prepare statement: %s",
-				 SPI_result_code_string(SPI_result));
-		SPI_keepplan(plan);
-		statement->plan = plan;
-	}
+	prepare(statement);
 	result = SPI_execute_plan(statement->plan, values, nulls, false,
 							  (long) limit);
 	/* SPI leaves its own context current, whatever was before. */
@@ -42,6 +48,37 @@ cpw_statement_execute(CpwStatement *statement, Datum *values,
 					  const char *nulls)
 {
 	return cpw_statement_execute_limited(statement, values, nulls, 0);
+}
+
+Portal
+cpw_statement_open(CpwStatement *statement, Datum *values, const char *nulls)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Portal		cursor;
+
+	prepare(statement);
+	cursor = SPI_cursor_open(NULL, statement->plan, values, nulls, true);
+	MemoryContextSwitchTo(caller);
+	if (cursor == NULL)
+		elog(ERROR, "could not open a cursor: %s",
+			 SPI_result_code_string(SPI_result));
+	return cursor;
+}
+
+uint64
+cpw_statement_fetch(Portal cursor, uint64 limit)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	SPI_cursor_fetch(cursor, true, (long) limit);
+	MemoryContextSwitchTo(caller);
+	return SPI_processed;
+}
+
+void
+cpw_statement_close(Portal cursor)
+{
+	SPI_cursor_close(cursor);
 }
 
 void

@@ -41,6 +41,16 @@ extern uint64 cpw_statement_execute_limited(CpwStatement *statement,
 											Datum *values, const char *nulls,
 											uint64 limit);
 
+/*
+ * A cursor over a statement's rows, which are fetched in portions: then they
+ * are what the columns below are read of. Closed by the end of the transaction
+ * at the latest.
+ */
+extern Portal cpw_statement_open(CpwStatement *statement, Datum *values,
+								 const char *nulls);
+extern uint64 cpw_statement_fetch(Portal cursor, uint64 limit);
+extern void cpw_statement_close(Portal cursor);
+
 /* Runs a command that cannot be prepared (data definition). */
 extern void cpw_statement_run_utility(const char *sql);
 

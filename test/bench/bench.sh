@@ -30,8 +30,10 @@ prepare() {
   start_cluster
 }
 
-# put_webhook NAME: a pipeline and a webhook for pushes to its branch; the URL.
+# put_webhook NAME [FILTERS]: a pipeline and a webhook, for pushes to its branch
+# or with these filters; the URL.
 put_webhook() {
+  local filters=${2:-'{"jsonPath": "$.ref", "matchEquals": "refs/heads/{Branch}"}'}
   sql <<SQL
 SELECT cp_webhook.create_pipeline('{"pipeline": {"name": "$1", "stages": [
   {"name": "Source", "actions": [{"name": "GitHub", "configuration": {"Branch": "main"},
@@ -39,7 +41,7 @@ SELECT cp_webhook.create_pipeline('{"pipeline": {"name": "$1", "stages": [
   {"name": "Deploy", "actions": [{"name": "Server",
     "actionTypeId": {"category": "Deploy", "owner": "Custom", "provider": "Rsync", "version": "1"}}]}]}}') \g /dev/null
 SELECT cp_webhook.put_webhook('{"webhook": {"name": "$1", "targetPipeline": "$1", "targetAction": "GitHub",
-  "filters": [{"jsonPath": "$.ref", "matchEquals": "refs/heads/{Branch}"}],
+  "filters": [$filters],
   "authentication": "GITHUB_HMAC", "authenticationConfiguration": {"SecretToken": "$secret"}}}')
   -> 'webhook' ->> 'url';
 SQL
@@ -69,4 +71,12 @@ wrk_said() {
 # A client that goes leaves requests behind that are still being recorded.
 settled() {
   [ "$(sql 'SELECT sum(connections) FROM cp_webhook.stats()')" = 0 ]
+}
+
+# The processor time of the server's processes, those that ended too, in ticks.
+ticks() {
+  local postmaster
+  postmaster=$(server_pid "$data")
+  cat "/proc/$postmaster/stat" $(pgrep -P "$postmaster" | sed 's|.*|/proc/&/stat|') 2>/dev/null |
+    sed 's/.*) //' | awk 'NR == 1 { n = $14 + $15 } { n += $12 + $13 } END { print n }'
 }

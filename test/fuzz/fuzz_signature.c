@@ -3,6 +3,7 @@
  *		Headers of any kind, one a line as "name:value", then an empty line
  *		and a body. No input can sign, as none knows the secret.
  */
+#include "base/diagnosis.h"
 #include "base/headers.h"
 #include "base/signature.h"
 #include "fuzz.h"
@@ -65,6 +66,23 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					CPW_SIGNATURE_MISMATCH : form));
 	MUST(cpw_signature_explain(CPW_AUTHENTICATION_GITHUB_HMAC, result) !=
 		 NULL);
+
+	/* A diagnosis changes nothing, and needs the signature's form. */
+	{
+		CpwSignatureCase given = {
+			.authentication = CPW_AUTHENTICATION_GITHUB_HMAC,
+			.headers = &headers,
+			.secret = "not in the input, nor guessed",
+			.secret_length = 29,
+			.body = text,
+			.body_length = size
+		};
+
+		(void) cpw_diagnosis_of_form(CPW_AUTHENTICATION_GITHUB_HMAC,
+									 &headers, form);
+		MUST(form == CPW_SIGNATURE_VALID ||
+			 cpw_diagnosis_of_body(&given) == NULL);
+	}
 
 	found = cpw_headers_delivery_id(&headers);
 	MUST(found == NULL || found->value_length > 0);

@@ -13,7 +13,7 @@ use Time::HiRes qw(time);
 my $node = start_receivers('filters');
 my $pids = join ' ', worker_pids($node);
 
-create_pipeline($node, 'pipeline', Branch => 'main', Owner => 'octo-org', Empty => '{}');
+create_pipeline($node, 'pipeline', Branch => 'main', Owner => 'octo-org', Empty => '{}', Number => '1.0');
 
 sub value
 {
@@ -47,7 +47,7 @@ sub path_filter
 # ---------------------------------------------------------------------------
 note 'values';
 
-my $body = '{"ref":"refs/heads/main","n":1,"e":1e2,"f":1.50,"yes":true,"no":false,"nil":null,"o":{"a":[1,"two",{"b":"deep"}]},'
+my $body = '{"zero":0,"huge":1e20000,"tiny":1e-16383,"one":"1.0","text":"null","many":[1,2,3,4,5,6,7],"line":"a\nb\"","ref":"refs/heads/main","n":1,"e":1e2,"f":1.50,"yes":true,"no":false,"nil":null,"o":{"a":[1,"two",{"b":"deep"}]},'
   . '"empty":"","list":["x","y"],"commits":[{"id":"a1","files":["src/a.c"]},{"id":"b2","files":["doc/b"]}]}';
 
 foreach my $case (
@@ -58,7 +58,7 @@ foreach my $case (
 	[ '$.ref', 'REFS/heads/main', 'filter 1: $.ref is "refs/heads/main", wanted "REFS/heads/main"' ],
 	[ '$.ref', undef, 'triggered' ],
 	[ '$.nothing', undef, 'filter 1: $.nothing selects nothing' ],
-	[ '$.nothing', 'x', 'filter 1: $.nothing selects nothing' ],
+	[ '$.nothing', 'x', 'filter 1: $.nothing selects nothing, wanted "x"' ],
 	[ '$.ref.deeper', undef, 'filter 1: $.ref.deeper selects nothing' ],
 	[ '$.n', '1', 'triggered' ],
 	[ '$.n', '1.0', 'triggered' ],
@@ -67,6 +67,24 @@ foreach my $case (
 	[ '$.n', '2', 'filter 1: $.n is 1, wanted "2"' ],
 	[ '$.n', 'NaN', 'filter 1: $.n is 1, wanted "NaN"' ],
 	[ '$.n', '1e999999999', 'filter 1: $.n is 1, wanted "1e999999999"' ],
+	[ '$.n', '1e131072', 'filter 1: $.n is 1, wanted "1e131072"' ],
+	[ '$.n', '1e-99999', 'filter 1: $.n is 1, wanted "1e-99999"' ],
+	[ '$.n', '10e-1', 'triggered' ],
+	[ '$.n', '0.1e+00000001', 'triggered' ],
+	[ '$.n', '1E0', 'triggered' ],
+	[ '$.n', '+1', 'filter 1: $.n is 1, wanted "+1"' ],
+	[ '$.n', '.1e1', 'filter 1: $.n is 1, wanted ".1e1"' ],
+	[ '$.n', '1.', 'filter 1: $.n is 1, wanted "1."' ],
+	[ '$.n', '1e', 'filter 1: $.n is 1, wanted "1e"' ],
+	[ '$.n', '0x1', 'filter 1: $.n is 1, wanted "0x1"' ],
+	[ '$.zero', '-0', 'triggered' ],
+	[ '$.zero', '0.00', 'triggered' ],
+	[ '$.huge', '1e20000', 'triggered' ],
+	[ '$.huge', '10e19999', 'triggered' ],
+	[ '$.tiny', '1e-16383', 'triggered' ],
+	[ '$.tiny', '1e-16384', qr/^filter 1: \$\.tiny is 0\.0{58}\.\.\., wanted "1e-16384"$/ ],
+	[ '$.one', '1', 'filter 1: $.one is "1.0", wanted "1"' ],
+	[ '$.one', '1.0', 'triggered' ],
 	[ '$.e', '100', 'triggered' ],
 	[ '$.f', '1.5', 'triggered' ],
 	[ '$.yes', 'true', 'triggered' ],
@@ -75,11 +93,22 @@ foreach my $case (
 	[ '$.no', undef, 'triggered' ],
 	[ '$.nil', 'null', 'triggered' ],
 	[ '$.nil', undef, 'triggered' ],
+	[ '$.nil', 'Null', 'filter 1: $.nil is null, wanted "Null"' ],
+	[ '$.text', 'null', 'triggered' ],
+	[ '$.o', '{"a":[1,"two",{"b":"deep"}]}', 'filter 1: $.o is an object or array, wanted "{\"a\":[1,\"two\",{\"b\":\"deep\"}]}"' ],
+	[ '$.list', 'x', 'filter 1: $.list is an object or array, wanted "x"' ],
+	[ '$.o.a[*]', 'two', 'triggered' ],
+	[ '$.o.a[*]', '1.0', 'triggered' ],
+	[ '$.o.a[*]', 'b', 'filter 1: $.o.a[*] is 1, "two", an object or array, wanted "b"' ],
+	[ '$.many[*]', '7', 'triggered' ],
+	[ '$.many[*]', '8', 'filter 1: $.many[*] is 1, 2, 3 and 4 more, wanted "8"' ],
+	[ '$.line', 'x', 'filter 1: $.line is "a\nb\"", wanted "x"' ],
+	[ '$.line', qq(a\nb"), 'triggered' ],
 	[ '$.o', '{}', 'filter 1: $.o is an object or array, wanted "{}"' ],
 	[ '$.o', undef, 'triggered' ],
 	[ '$.o.a[2].b', 'deep', 'triggered' ],
 	[ '$.list[*]', 'y', 'triggered' ],
-	[ '$.list[*]', 'z', 'filter 1: $.list[*] is "x", wanted "z"' ],
+	[ '$.list[*]', 'z', 'filter 1: $.list[*] is "x", "y", wanted "z"' ],
 	[ '$.list[last]', 'y', 'triggered' ],
 	[ '$.commits[*].id', 'b2', 'triggered' ],
 	[ '$.commits[*] ? (@.id starts with "b")', undef, 'triggered' ],
@@ -108,7 +137,17 @@ foreach my $case (
 {
 	my ($path, $wanted, $expected) = @$case;
 
-	is(outcome([ path_filter($path, $wanted) ], $body), $expected, $path . (defined $wanted ? " = $wanted" : ''));
+	my $outcome = outcome([ path_filter($path, $wanted) ], $body);
+	my $what = $path . (defined $wanted ? " = $wanted" : '');
+
+	if (ref $expected)
+	{
+		like($outcome, $expected, $what);
+	}
+	else
+	{
+		is($outcome, $expected, $what);
+	}
 }
 is(outcome([], '"anything"'), 'triggered', 'no filters: everything passes');
 is(outcome([ path_filter('$', '3') ], '3'), 'triggered', 'a scalar');
@@ -150,6 +189,27 @@ is(outcome([ path_filter('$.ref', 'refs/heads/{Branch}') ], $body), 'triggered',
 is(outcome([ path_filter('$.ref', '{Owner}/{Branch}') ], '{"ref":"octo-org/main"}'), 'triggered', 'two of them');
 is(outcome([ path_filter('$.ref', '{Empty}') ], '{"ref":"{}"}'), 'triggered', 'a value is not looked at again');
 is(outcome([ path_filter('$.ref', '{not one}') ], '{"ref":"{not one}"}'), 'triggered', 'other braces are text');
+foreach my $case (
+	# matchEquals, the value that it equals
+	[ 'a{Branch}b{Owner}c{Branch}', 'amainbocto-orgcmain' ],
+	[ '{Branch}{Branch}', 'mainmain' ],
+	[ '{{Branch}}', '{main}' ],
+	[ '{Branch', '{Branch' ],
+	[ 'Branch}', 'Branch}' ],
+	[ '{}', '{}' ],
+	[ '{ Branch }', '{ Branch }' ],
+	[ '{Branch}}', 'main}' ],
+	[ '${Branch}', '$main' ],
+	[ '{"Branch"}', '{"Branch"}' ])
+{
+	my ($wanted, $equals) = @$case;
+
+	is(outcome([ path_filter('$.ref', $wanted) ], JSON::PP->new->encode({ ref => $equals })), 'triggered', "$wanted is $equals");
+	isnt(outcome([ path_filter('$.ref', $wanted) ], '{"ref":"main"}'), 'triggered', "$wanted is not main");
+}
+is(outcome([ path_filter('$.ref', '{Number}') ], '{"ref":1}'), 'triggered', 'a placeholder that stands for a number');
+is(outcome([ path_filter('$.m', "e\x{301}") ], qq({"m":"\xc3\xa9"})), qq(filter 1: \$.m is "\xc3\xa9", wanted "e\xcc\x81"),
+	'characters that look alike are not equal');
 like(try_call($node, 'put_webhook', webhook_request('filtered', filters => [ path_filter('$.ref', '{Missing}') ])),
 	qr/CP003: InvalidWebhookFilterPatternException/, 'a key that the configuration lacks is refused by put_webhook');
 

@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 
+use JSON::PP qw(decode_json);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -136,7 +137,7 @@ SQL
 }
 
 my @blocks =
-  grep { $_->{language} =~ /^(sql|sh)$/ && !$_->{elsewhere} }
+  grep { $_->{language} =~ /^(sql|sh|json)$/ && !$_->{elsewhere} }
   read_blocks('README.md');
 
 my $node = PostgreSQL::Test::Cluster->new('readme');
@@ -159,11 +160,16 @@ my $directory = PostgreSQL::Test::Utils::tempdir();
 check_tables($node);
 
 my $triggered = 0;
-foreach my $block (@blocks)
+foreach my $number (0 .. $#blocks)
 {
+	my $block = $blocks[$number];
+	my $shown = $number < $#blocks && $blocks[ $number + 1 ]{language} eq 'json'
+	  ? $blocks[ $number + 1 ] : undef;
+
+	next if $block->{language} eq 'json';
 	my @command =
 	  $block->{language} eq 'sql'
-	  ? ('psql', '-X', '-v', 'ON_ERROR_STOP=1')
+	  ? ('psql', '-X', $shown ? '-At' : (), '-v', 'ON_ERROR_STOP=1')
 	  : ('bash', '-euo', 'pipefail');
 	my $name = "README.md, line $block->{line}: the $block->{language} block";
 	my ($out, $err) = ('', '');
@@ -171,6 +177,8 @@ foreach my $block (@blocks)
 	IPC::Run::run(\@command, '<', \$block->{text}, '>', \$out, '2>', \$err,
 		init => sub { chdir $directory or die "$directory: $!" });
 	is($?, 0, "$name runs") or diag("$block->{text}$out$err");
+	is_deeply(decode_json($out), decode_json($shown->{text}),
+		"README.md, line $shown->{line}: that is what it answers") if $shown;
 	next if $block->{text} !~ /^curl /m;
 	if (like($out, qr/"status":"triggered"/, "$name triggers"))
 	{

@@ -56,6 +56,7 @@ typedef struct TestHeaders
 extern void add_header(TestHeaders *test, const char *name, const char *value);
 
 extern void test_challenge(void);
+extern void test_diagnosis(void);
 extern void test_forwarded(void);
 extern void test_hex_base64(void);
 extern void test_framing(void);

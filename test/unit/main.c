@@ -137,7 +137,9 @@ main(void)
 {
 	static void (*const tests[]) (void) = {
 		test_challenge,
+		test_diagnosis,
 		test_forwarded,
+		test_framing,
 		test_hex_base64,
 		test_headers,
 		test_instant,
