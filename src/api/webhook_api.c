@@ -59,17 +59,18 @@ lock_target(const CpwDefinition *definition)
 static void
 store_definition(CpwDefinition *definition, CpwProblems *problems)
 {
-	char	   *secret = NULL;
+	CpwStoredAuthentication stored = {0};
 	int64		count = 0;
-	bool		is_known = cpw_webhooks_lock(definition->name, &secret);
+	bool		is_known = cpw_webhooks_lock(definition->name, &stored);
 
 	if (!is_known)
 	{
 		/* Who held the count before may have made this very name. */
 		count = cpw_webhooks_lock_count();
-		is_known = cpw_webhooks_lock(definition->name, &secret);
+		is_known = cpw_webhooks_lock(definition->name, &stored);
 	}
-	cpw_definition_keep_secret(definition, secret, problems);
+	cpw_definition_keep_secrets(definition, is_known ? &stored : NULL,
+								problems);
 	cpw_errors_raise_all(problems);
 	if (is_known)
 	{

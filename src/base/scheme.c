@@ -477,6 +477,13 @@ cpw_scheme_way_count(const CpwScheme *scheme)
 }
 
 bool
+cpw_scheme_signs(const CpwScheme *scheme)
+{
+	return cpw_scheme_way_count(scheme) > 0 &&
+		scheme->ways[0].algorithm != CPW_ALGORITHM_TOKEN;
+}
+
+bool
 cpw_scheme_reads_body(const CpwScheme *scheme)
 {
 	return scheme != NULL &&
@@ -496,6 +503,12 @@ find_first(const CpwHeaders *headers, const char *const *names)
 			return header;
 	}
 	return NULL;
+}
+
+bool
+cpw_scheme_has_header(const char *const *names, const CpwHeaders *headers)
+{
+	return find_first(headers, names) != NULL;
 }
 
 const CpwHeader *

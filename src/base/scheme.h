@@ -136,6 +136,9 @@ extern CpwAuthentication cpw_scheme_authentication(const CpwScheme *scheme);
 /* How many ways a scheme has; 0 for NULL. */
 extern int	cpw_scheme_way_count(const CpwScheme *scheme);
 
+/* Whether it signs the body (and not the other headers, nor the query). */
+extern bool cpw_scheme_signs(const CpwScheme *scheme);
+
 /* Whether a delivery's id or event stands in the body, or its secret does. */
 extern bool cpw_scheme_reads_body(const CpwScheme *scheme);
 
@@ -144,6 +147,10 @@ extern const CpwHeader *cpw_scheme_delivery_id(const CpwScheme *scheme,
 											   const CpwHeaders *headers);
 extern const CpwHeader *cpw_scheme_event(const CpwScheme *scheme,
 										 const CpwHeaders *headers);
+
+/* Whether one of these headers (NULL ends the list) is there, not empty. */
+extern bool cpw_scheme_has_header(const char *const *names,
+								  const CpwHeaders *headers);
 
 /* Whether the headers say that this is the sender's ping. */
 extern bool cpw_scheme_is_ping(const CpwScheme *scheme,

@@ -172,7 +172,12 @@ send_answer(CpwRequest *request, struct MHD_Connection *mhd)
 											   MHD_RESPMEM_MUST_COPY);
 	if (response == NULL)
 		return MHD_NO;
-	MHD_add_response_header(response, "Content-Type", "application/json");
+	MHD_add_response_header(response, "Content-Type", request->answer_type ?
+							request->answer_type : "application/json");
+
+	/* It may hold a stranger's text: nobody shall guess what that is. */
+	if (request->answer_type != NULL)
+		MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	if (request->closes)
 	{
 		MHD_add_response_header(response, "Connection", "close");

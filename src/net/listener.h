@@ -84,7 +84,8 @@ extern void cpw_listener_read_body(CpwListener *listener, CpwRequest *request,
 								   bool count_values);
 
 /*
- * Answers a request with a JSON body. allow (a constant, may be NULL) and
+ * Answers a request with a body, JSON unless request->answer_type (a constant)
+ * says otherwise. allow (a constant, may be NULL) and
  * retry_after (seconds, 0: none) become headers. The request is the
  * listener's again.
  */

@@ -50,6 +50,7 @@ typedef struct CpwRequest
 	void	   *header_memory;
 	int			status;
 	const char *allow;
+	const char *answer_type;	/* set by its owner; NULL: JSON of ours */
 	int			retry_after;
 	char	   *answer;
 	size_t		answer_length;

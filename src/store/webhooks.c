@@ -20,8 +20,9 @@
 	" 'InvalidWebhookFilterPatternException')"
 
 static CpwStatement lock_webhook = {
-	.sql = "SELECT secret FROM cp_webhook.webhook_definitions"
-	" WHERE name = $1 FOR NO KEY UPDATE",
+	.sql = "SELECT configuration, " CPW_SECRET_COLUMNS("w")
+	" FROM cp_webhook.webhook_definitions w"
+	" WHERE w.name = $1 FOR NO KEY UPDATE",
 	.expected = SPI_OK_SELECT,
 	.parameters = 1,
 	.types = {TEXTOID},
@@ -47,27 +48,29 @@ static CpwStatement count_webhooks = {
 
 static CpwStatement insert_webhook = {
 	.sql = "INSERT INTO cp_webhook.webhook_definitions (id, token, name,"
-	" pipeline, action, authentication, secret, configuration, filters)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+	" pipeline, action, authentication, configuration, filters, secret,"
+	" previous_secret, verify_token)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 	" ON CONFLICT (name) DO NOTHING",
 	.expected = SPI_OK_INSERT,
-	.parameters = 9,
-	.types = {UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-	JSONBOID, JSONBOID},
+	.parameters = 11,
+	.types = {UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID,
+	JSONBOID, TEXTOID, TEXTOID, TEXTOID},
 };
 
 static CpwStatement update_webhook = {
 	.sql = "UPDATE cp_webhook.webhook_definitions SET pipeline = $2,"
-	" action = $3, authentication = $4, secret = $5, configuration = $6,"
-	" filters = $7, updated_at = pg_catalog.clock_timestamp(),"
+	" action = $3, authentication = $4, configuration = $5, filters = $6,"
+	" secret = $7, previous_secret = $8, verify_token = $9, updated_at = pg_catalog.clock_timestamp(),"
 	" error_code = CASE WHEN error_code IN " DEFINITION_ERRORS
 	" THEN NULL ELSE error_code END,"
 	" error_message = CASE WHEN error_code IN " DEFINITION_ERRORS
 	" THEN NULL ELSE error_message END"
 	" WHERE name = $1",
 	.expected = SPI_OK_UPDATE,
-	.parameters = 7,
-	.types = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID},
+	.parameters = 9,
+	.types = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, TEXTOID,
+	TEXTOID, TEXTOID},
 };
 
 static CpwStatement delete_webhook = {
@@ -128,12 +131,35 @@ static CpwStatement set_error = {
 	.types = {TEXTOID, TEXTOID, TEXTOID, TEXTOID},
 };
 
+/* ---- secrets: read and written here alone ---- */
+
+void
+cpw_webhooks_read_secrets(uint64 row, int column, CpwSecrets *secrets)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	secrets->token = cpw_statement_get_text(row, column, context);
+	secrets->previous = cpw_statement_get_text(row, column + 1, context);
+	secrets->verify = cpw_statement_get_text(row, column + 2, context);
+}
+
+static void
+add_secrets(CpwArguments *arguments, const CpwSecrets *secrets)
+{
+	cpw_arguments_add_text(arguments, secrets->token);
+	cpw_arguments_add_text(arguments, secrets->previous);
+	cpw_arguments_add_text(arguments, secrets->verify);
+}
+
+/* ---- writing ---- */
+
 bool
-cpw_webhooks_lock(const char *name, char **secret)
+cpw_webhooks_lock(const char *name, CpwStoredAuthentication *stored)
 {
 	if (cpw_arguments_execute_text(&lock_webhook, name) == 0)
 		return false;
-	*secret = cpw_statement_get_text(0, 1, CurrentMemoryContext);
+	stored->configuration = cpw_statement_get_jsonb(0, 1, CurrentMemoryContext);
+	cpw_webhooks_read_secrets(0, 2, &stored->secrets);
 	return true;
 }
 
@@ -173,9 +199,9 @@ add_definition(CpwArguments *arguments, const CpwDefinition *definition)
 	cpw_arguments_add_text(arguments, definition->pipeline);
 	cpw_arguments_add_text(arguments, definition->action);
 	cpw_arguments_add_text(arguments, definition->authentication);
-	cpw_arguments_add_text(arguments, definition->secret);
 	cpw_arguments_add_jsonb(arguments, definition->configuration);
 	cpw_arguments_add_jsonb(arguments, definition->filters);
+	add_secrets(arguments, &definition->secrets);
 }
 
 bool

@@ -13,7 +13,7 @@
 /* What the API's ListWebhookItem shows. */
 typedef struct CpwWebhookItem
 {
-	CpwDefinition definition;	/* the secret is left out */
+	CpwDefinition definition;	/* the secrets are left out */
 	char	   *url;
 	char	   *arn;
 	char	   *error_code;		/* NULL: none */
@@ -22,11 +22,20 @@ typedef struct CpwWebhookItem
 	Jsonb	   *tags;			/* an array */
 } CpwWebhookItem;
 
+/* The columns that cpw_webhooks_read_secrets() reads, of that table alias. */
+#define CPW_SECRET_COLUMNS(alias) \
+	alias ".secret, " alias ".previous_secret, " alias ".verify_token"
+
+/* Reads them from a result, the first one in that column, palloc'd. */
+extern void cpw_webhooks_read_secrets(uint64 row, int column,
+									  CpwSecrets *secrets);
+
 /*
  * Locks a webhook until the transaction ends. Returns false when there is
- * none, else sets *secret, palloc'd, NULL where it has none.
+ * none, else sets what is stored of its authentication, palloc'd.
  */
-extern bool cpw_webhooks_lock(const char *name, char **secret);
+extern bool cpw_webhooks_lock(const char *name,
+							  CpwStoredAuthentication *stored);
 
 extern bool cpw_webhooks_exists(const char *name);
 
