@@ -105,6 +105,7 @@ cpw_source_check_secret(const CpwWebhook *webhook, Jsonb *payload, int64 now,
 												  NOTIFICATIONS);
 	int			count = list != NULL && JsonContainerIsArray(list) ?
 		cpw_json_length(list) : 0;
+	CpwSignatureMatch found = CPW_MATCH_NONE;
 
 	if (webhook->key == NULL)
 		return CPW_SIGNATURE_FAILED;
@@ -117,10 +118,13 @@ cpw_source_check_secret(const CpwWebhook *webhook, Jsonb *payload, int64 now,
 			return CPW_SIGNATURE_MISSING;
 		if (!cpw_signature_is_secret(webhook->key, secret->val.string.val,
 									 (size_t) secret->val.string.len, now,
-									 match))
+									 &found))
 			return CPW_SIGNATURE_MISMATCH;
 	}
-	return count > 0 ? CPW_SIGNATURE_VALID : CPW_SIGNATURE_MISSING;
+	if (count == 0)
+		return CPW_SIGNATURE_MISSING;
+	*match = found;
+	return CPW_SIGNATURE_VALID;
 }
 
 Jsonb *
