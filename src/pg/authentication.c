@@ -199,6 +199,7 @@ typedef struct MemberRule
 	bool		is_secret;
 	const char *(*fault) (const JsonbValue *value); /* NULL: all is well */
 	const char *hint;
+	bool		is_private;		/* what is wrong could be a secret: no quoting */
 } MemberRule;
 
 static const MemberRule members[MEMBER_COUNT] = {
@@ -214,11 +215,11 @@ static const MemberRule members[MEMBER_COUNT] = {
 	[HEADER_NAME] = {"HeaderName", false},
 	[USER_NAME] = {
 		"UserName", false, check_user_name,
-		"Give the name without the password, which is SecretToken."
+		"Give the name without the password, which is SecretToken.", true
 	},
 	[PUBLIC_KEY] = {
 		"PublicKey", false, check_public_key,
-		"Give the key as the sender shows it."
+		"Give the key as the sender shows it.", true
 	},
 	[VERIFY_TOKEN] = {"VerifyToken", true},
 	[ALGORITHM] = {"Algorithm", false},
@@ -380,7 +381,8 @@ check_member(const AuthenticationRule *rule, Member member,
 		return;
 	cpw_authentication_add_problem(problems, place, of_member->name,
 								   of_member->hint,
-								   value->type == jbvString ?
+								   value->type == jbvString &&
+								   !of_member->is_private ?
 								   psprintf("'%s' %s", cpw_json_string(value),
 											fault) :
 								   psprintf("%s %s", of_member->name, fault));
