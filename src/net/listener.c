@@ -226,6 +226,7 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *url,
 										  length) ? MHD_YES : MHD_NO;
 			}
 			request->state = STATE_COMPLETE;
+			cpw_request_complete_body(request);
 			cpw_request_list_append(&listener->complete, request);
 			MHD_suspend_connection(mhd);
 			return MHD_YES;

@@ -4,6 +4,7 @@
  */
 #include "net/request.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,14 @@
  * whose length is known is bounded by max_body_size and read to its end.
  */
 #define DISCARD_LIMIT		(4 * 1024 * 1024)
+
+/*
+ * A body of which no more comes than this in that time gives its memory to
+ * others, where it is short: clients that only hold it would else keep all
+ * others out until request_timeout.
+ */
+#define PATIENCE_MS			2000
+#define LEAST_PROGRESS		(16 * 1024)
 
 void
 cpw_request_list_append(CpwRequestList *list, CpwRequest *request)
@@ -79,6 +88,46 @@ cpw_request_free_body(CpwRequest *request, CpwBodyBudget *budget)
 	request->body = NULL;
 	request->body_length = 0;
 	request->body_capacity = 0;
+	cpw_deadline_clear(&request->patience);
+}
+
+void
+cpw_request_complete_body(CpwRequest *request)
+{
+	cpw_deadline_clear(&request->patience);
+}
+
+static void
+be_patient(CpwRequest *request, CpwBodyBudget *budget)
+{
+	request->progress = request->body_length;
+	cpw_deadline_set(&request->patience, &budget->incomplete, PATIENCE_MS);
+}
+
+/* Refuses bodies that hardly come on until there are bytes left for another. */
+static bool
+make_room(CpwBodyBudget *budget, size_t bytes)
+{
+	CpwDeadline *overdue;
+
+	while (budget->buffered + bytes > budget->max_buffered)
+	{
+		CpwRequest *request;
+
+		overdue = cpw_deadline_take_overdue(&budget->incomplete);
+		if (overdue == NULL)
+			return false;
+		request = (CpwRequest *) ((char *) overdue -
+								  offsetof(CpwRequest, patience));
+		if (request->body_length - request->progress >= LEAST_PROGRESS)
+		{
+			be_patient(request, budget);
+			continue;
+		}
+		request->refused = CPW_VERDICT_UNAVAILABLE;
+		cpw_request_free_body(request, budget);
+	}
+	return true;
 }
 
 /* The capacity for needed bytes: what is announced, or ever twice as much. */
@@ -111,8 +160,9 @@ reserve(CpwRequest *request, CpwBodyBudget *budget, size_t length)
 	if (needed <= request->body_capacity)
 		return true;
 	capacity = choose_capacity(request, needed);
-	if (budget->buffered - request->body_capacity + capacity >
-		budget->max_buffered ||
+	/* It comes on: it is none of those that make room for itself. */
+	cpw_deadline_clear(&request->patience);
+	if (!make_room(budget, capacity - request->body_capacity) ||
 		(body = realloc(request->body, capacity)) == NULL)
 	{
 		request->refused = CPW_VERDICT_UNAVAILABLE;
@@ -121,6 +171,7 @@ reserve(CpwRequest *request, CpwBodyBudget *budget, size_t length)
 	budget->buffered += capacity - request->body_capacity;
 	request->body = body;
 	request->body_capacity = capacity;
+	be_patient(request, budget);
 	return true;
 }
 

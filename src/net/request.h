@@ -12,6 +12,7 @@
 
 #include "base/json_scan.h"
 #include "cp_webhook.h"
+#include "net/deadline.h"
 
 typedef struct CpwRequest
 {
@@ -43,6 +44,8 @@ typedef struct CpwRequest
 	int			state;
 	bool		count_values;
 	size_t		body_capacity;
+	CpwDeadline patience;		/* with a body that is not complete */
+	size_t		progress;		/* body_length when that began */
 	size_t		discarded;
 	bool		closes;			/* its connection ends behind it */
 	bool		lingers;		/* so that its answer arrives all the same */
@@ -75,6 +78,7 @@ typedef struct CpwBodyBudget
 	size_t		max_buffered;
 	size_t		max_body_size;	/* of one */
 	size_t		max_json_values;	/* in one that is JSON */
+	CpwDeadlines incomplete;	/* bodies, by the patience with them */
 } CpwBodyBudget;
 
 /* Finds out from the headers whether a body comes, and how long it is. */
@@ -83,10 +87,14 @@ extern void cpw_request_describe_body(CpwRequest *request);
 /*
  * Takes the next bytes of a body. Where they do not fit the request becomes
  * refused, and what still comes is thrown away; false when that is so much
- * that the connection should be cut.
+ * that the connection should be cut. Where all bodies together are too many,
+ * others become refused first that hardly come on.
  */
 extern bool cpw_request_append(CpwRequest *request, CpwBodyBudget *budget,
 							   const char *bytes, size_t length);
+
+/* The body has come to its end. */
+extern void cpw_request_complete_body(CpwRequest *request);
 
 extern void cpw_request_free_body(CpwRequest *request, CpwBodyBudget *budget);
 

@@ -23,7 +23,7 @@ typedef struct CpwWorkerSlot
 	int			pid;			/* 0: not running */
 	TimestampTz started_at;
 	bool		connecting;		/* to the database; stays set when that fails */
-	char		listening[256]; /* addresses, "" when there are none */
+	char		listening[1056];	/* addresses, "" when there are none */
 	char		last_error[256];
 	TimestampTz last_error_at;
 

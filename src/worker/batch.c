@@ -31,6 +31,13 @@
 /* For which NOTIFY stays off after its queue was full. */
 #define NOTIFY_PAUSE_MS		1000
 
+/*
+ * For which a worker is unhealthy after the system was short of something:
+ * what shows it is a delivery that needs a new block, and no look at health
+ * can try that. Who asks keeps others from sending, so only time can heal.
+ */
+#define SHORTAGE_MS			10000
+
 typedef enum Outcome
 {
 	OUTCOME_DONE,
@@ -51,6 +58,7 @@ static CpwWorkerSlot *slot;
 
 /* On the monotonic clock, as all that is waited for here: the other may step. */
 static int64 notify_paused_until;	/* 0: NOTIFY is on */
+static int64 short_until;		/* 0: nothing was short */
 
 /* The day (of PostgreSQL's epoch) whose partition is known to be there. */
 static int64 known_day = PG_INT64_MIN;
@@ -257,6 +265,11 @@ classify(const ErrorData *error, Phase phase, int count)
 		consequence = "they are tried again";
 	}
 
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
+		ERRCODE_INSUFFICIENT_RESOURCES ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_SYSTEM_ERROR)
+		short_until = cpw_deadline_now() + SHORTAGE_MS;
+
 	/* The only such error of a commit: the notification queue is full. */
 	if (phase == PHASE_COMMIT &&
 		error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED)
@@ -449,7 +462,8 @@ bool
 cpw_batch_check_health(void)
 {
 	return run("checking health", cpw_setting_batch_timeout, check_writable, NULL) &&
-		cpw_webhook_cache_mismatch() == NULL;
+		cpw_webhook_cache_mismatch() == NULL &&
+		cpw_deadline_now() >= short_until;
 }
 
 typedef struct Tokens

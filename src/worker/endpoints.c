@@ -25,6 +25,11 @@ typedef struct Wanted
 	int			count;
 } Wanted;
 
+/* One that is cut off there would be a stranger's to the other receivers. */
+StaticAssertDecl(sizeof(((CpwWorkerSlot *) 0)->listening) >=
+				 CPW_MAX_LISTEN_SOCKETS * (CPW_SOCKET_TEXT_SIZE + 2),
+				 "a slot has room for all addresses");
+
 /* What is open now, in the order of CpwEndpoints.sockets. */
 static CpwSocketAddress open_addresses[CPW_MAX_LISTEN_SOCKETS];
 
@@ -170,7 +175,9 @@ open_one(const CpwSocketAddress *address, CpwShared *shared,
 /*
  * Closes the sockets that are not wanted any more; sockets[i] is left as the
  * one of the i-th address wanted, or -1. It comes before opening: an address
- * that is part of a new one ("*") would be in its way.
+ * that is part of a new one ("*") would be in its way. All under the lock:
+ * another receiver takes a socket that is open and not in the slot for a
+ * stranger's.
  */
 static void
 keep_wanted(const CpwEndpoints *old, const Wanted *wanted, int *sockets,
@@ -193,7 +200,6 @@ keep_wanted(const CpwEndpoints *old, const Wanted *wanted, int *sockets,
 		cpw_socket_describe(&wanted->addresses[i], text);
 		note_listening(slot, text);
 	}
-	LWLockRelease(shared->lock);
 	for (int i = 0; i < old->count; i++)
 	{
 		if (keeps[i])
@@ -201,6 +207,7 @@ keep_wanted(const CpwEndpoints *old, const Wanted *wanted, int *sockets,
 		close(old->sockets[i]);
 		ReleaseExternalFD();
 	}
+	LWLockRelease(shared->lock);
 }
 
 bool

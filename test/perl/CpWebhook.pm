@@ -47,6 +47,7 @@ our @EXPORT = qw(
 # The limit of everything that is waited for.
 our $timeout = $PostgreSQL::Test::Utils::timeout_default || 180;
 
+my @nodes;
 my %http_port;
 my %listen_addresses;
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
@@ -89,6 +90,7 @@ sub start_receivers
 		  . "\n");
 	$http_port{ $node->name } = $settings{port};
 	$listen_addresses{ $node->name } = $settings{listen_addresses} // 'localhost';
+	push @nodes, $node;
 	return $node if defined $options{start} && !$options{start};
 
 	$node->start;
@@ -96,6 +98,16 @@ sub start_receivers
 	  unless defined $options{extension} && !$options{extension};
 	wait_until_listening($node);
 	return $node;
+}
+
+# A node that is left to Cluster.pm is killed: no receiver would look for leaks.
+END
+{
+	if ($ENV{ASAN_OPTIONS})
+	{
+		local $?;
+		eval { $_->stop('fast', fail_ok => 1) } foreach @nodes;
+	}
 }
 
 =head2 wait_until_listening(node)

@@ -21,7 +21,7 @@ my $node = start_receivers('overload', settings => {
 create_pipeline($node, 'pipeline');
 my $path = put_webhook($node, 'open');
 my $port = port_of($node);
-my $post = request_text(POST => $path, body => '{"fill":"' . 'x' x 4000 . '"}');
+my $post = request_text(POST => $path, body => '{"fill":"' . 'x' x 16000 . '"}');
 my $health = request_text(GET => '/healthz');
 
 # Runs the code in a process of its own; a handle that reads what it prints.
@@ -142,7 +142,7 @@ sub connections
 # ---------------------------------------------------------------------------
 note 'more than they can take';
 
-# 1,000 requests of 4 kB at once, and room for 1 MB in each receiver.
+# 1,000 requests of 16 kB at once, and room for 1 MB in each receiver.
 my $pids = join ' ', worker_pids($node);
 my $watch = in_process(sub { time_requests($health, 6) });
 my @load = map { in_process(sub { offer_load(500, 4) }) } 1 .. 2;
@@ -179,12 +179,13 @@ note 'connections that drip';
 
 my ($head, $body) = $post =~ /^(.*?\r\n\r\n)(.*)$/s;
 
-# Clients that send a byte from time to time, of their headers or of their body.
-# Prints how many were let in, then how many ended, and after how long.
+# Clients that send a byte from time to time, of their headers or of their body
+# (those whose number is odd, or all). Prints "ready" when all are let in, then
+# how many ended, and after how long.
 sub drip
 {
-	my ($connections, $seconds) = @_;
-	my @all = map { { socket => connection(), left => $_ % 2 ? $body : substr $head, 20 } } 1 .. $connections;
+	my ($connections, $seconds, $bodies_only) = @_;
+	my @all = map { { socket => connection(), left => $_ % 2 || $bodies_only ? $body : substr $head, 20 } } 1 .. $connections;
 	my $start = time;
 	my ($first, $last);
 
@@ -214,6 +215,8 @@ sub drip
 	return;
 }
 
+# They hold connections, not memory.
+set_settings($node, max_buffered => '64MB');
 $watch = in_process(sub { time_requests($post, 2) });
 my ($before) = <$watch> =~ /^(\d+) /;
 my @drip = map { in_process(sub { drip(500, 3 * $timeout) }) } 1 .. 2;
@@ -230,6 +233,23 @@ foreach my $handle (@drip)
 	is($ended, 500, 'all that drip are cut');
 	cmp_ok($first, '>', $timeout - 1, "the first after $first s");
 	cmp_ok($last, '<', $timeout + 3, "the last after $last s");
+}
+
+# As many bodies as there is memory for, all but complete: for others they make
+# room.
+set_settings($node, max_buffered => '1MB');
+my @hold = map { in_process(sub { drip(500, 3 * $timeout, 1) }) } 1 .. 2;
+scalar <$_> foreach @hold;
+poll('bodies hold all memory that there is for them', sub {
+	$node->safe_psql('postgres', 'SELECT min(buffered_bytes) FROM cp_webhook.stats()') > 1_000_000;
+});
+poll('one of them has made room', sub { post($node, $path, '{}' . ' ' x 4000)->{status} == 200 });
+is(join(' ', map { post($node, $path, '{}' . ' ' x 4000)->{status} } 1 .. 20), join(' ', (200) x 20), 'and others as well, whenever it is needed');
+foreach my $handle (@hold)
+{
+	my ($ended) = <$handle> =~ /^(\d+) /;
+
+	is($ended, 500, 'all that hold it are cut');
 }
 
 # A line between two chunks that fills libmicrohttpd's buffer: it neither reads

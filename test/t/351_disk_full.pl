@@ -42,6 +42,8 @@ like(log_since($node, $position), qr/could not record a batch of \d+ deliveries,
 is($node->safe_psql('postgres', q{SELECT last_error ~ 'No space left|could not' FROM cp_webhook.stats() WHERE pid IS NOT NULL}), 't',
 	'as does last_error of stats()') or diag($node->safe_psql('postgres', 'SELECT * FROM cp_webhook.stats()'));
 
+is(try_get($node, '/healthz')->{status}, 503, '/healthz: 503');
+
 # Blocks that are there can still be filled.
 my $small = try_post($node, $path, '{}', id => 'small');
 like($small->{status}, qr/^(200|503)$/, "a small delivery: $small->{status}");
@@ -54,6 +56,7 @@ $clients[$_]->send_text(request_text(POST => $path, body => $large, id => "full-
 is(join(' ', map { $_->{json}{status} // $_->{status} } answers_of(30, @clients)), join(' ', ('triggered') x 5),
 	'with room again the retries trigger, on the same connections');
 is(() = stored_of($node, "full-$_") =~ /\S+/g, 1, "full-$_ is stored once") foreach 0 .. $#clients;
+poll('/healthz: 200 again', sub { try_get($node, '/healthz')->{status} == 200 });
 is(join(' ', worker_pids($node)), $pid, 'the receiver is the same');
 unlike(log_since($node, $position), qr/PANIC|terminated by signal/, 'and the server has not restarted');
 
@@ -69,9 +72,9 @@ poll('the server is down', sub { try_get($node, '/healthz')->{error} });
 is(try_post($node, $path, '{}', id => 'wal')->{status}, 0, 'a full disk of the log: no answer at all, the sender tries again');
 free_disk();
 poll('the server has stopped, or is back', sub {
-	log_since($node, $position) =~ /database system is shut down/ || $node->psql('postgres', 'SELECT 1') == 0;
+	log_since($node, $position) =~ /database system is shut down/ || is_up($node);
 });
-if ($node->psql('postgres', 'SELECT 1') != 0)
+if (!is_up($node))
 {
 	$node->_update_pid(-1);
 	poll('the server starts', sub { $node->start(fail_ok => 1) });

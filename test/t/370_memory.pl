@@ -12,7 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $MB = 1024 * 1024;
-my $clients = 200;
+my $clients = 1000;
 my $max_values = 200_000;
 my $max_buffered = 64 * $MB;
 my $max_body_size = 4 * $MB;
