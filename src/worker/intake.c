@@ -145,7 +145,7 @@ take_handshake(CpwRequest *request, const CpwWebhook *webhook,
 	CpwVerdict	verdict;
 	CpwPost		post;
 
-	if (!is_get && !method_is(request, "POST"))
+	if (request->malformed != NULL || (!is_get && !method_is(request, "POST")))
 		return false;
 	switch (cpw_challenge_of_query(webhook->scheme, is_get, target->query,
 								   target->query_length, webhook->key,
