@@ -57,6 +57,8 @@ CREATE TABLE cp_webhook.webhook_definitions (
   action text COLLATE "C" NOT NULL,
   authentication text COLLATE "C" NOT NULL,
   secret text COLLATE "C",
+  previous_secret text COLLATE "C",
+  verify_token text COLLATE "C",
   configuration jsonb NOT NULL,
   filters jsonb NOT NULL,
   error_code text,
@@ -65,8 +67,10 @@ CREATE TABLE cp_webhook.webhook_definitions (
   updated_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 COMMENT ON TABLE cp_webhook.webhook_definitions IS 'one row a webhook; holds secrets: read the view webhooks instead';
-COMMENT ON COLUMN cp_webhook.webhook_definitions.secret IS 'SecretToken, sealed where cp_webhook.secret_key_file is set; NULL where the authentication has none';
-COMMENT ON COLUMN cp_webhook.webhook_definitions.configuration IS 'the members of authenticationConfiguration that are no secrets, as they were put';
+COMMENT ON COLUMN cp_webhook.webhook_definitions.secret IS 'SecretToken, sealed where cp_webhook.secret_key_file is set; NULL where there is none';
+COMMENT ON COLUMN cp_webhook.webhook_definitions.previous_secret IS 'PreviousSecretToken, sealed like secret; NULL where there is none';
+COMMENT ON COLUMN cp_webhook.webhook_definitions.verify_token IS 'VerifyToken, sealed like secret; NULL where there is none';
+COMMENT ON COLUMN cp_webhook.webhook_definitions.configuration IS 'the members of authenticationConfiguration that are no secrets, as they were put; **** for a secret that the authentication does not require';
 COMMENT ON COLUMN cp_webhook.webhook_definitions.filters IS 'the array of filter rules, as they were put';
 
 -- Counters of deliveries, written behind by the workers about once a second.
@@ -120,12 +124,14 @@ CREATE TABLE cp_webhook.deliveries (
   headers jsonb NOT NULL,
   payload jsonb,
   redelivery_of uuid,
-  webhook_id uuid NOT NULL
+  webhook_id uuid NOT NULL,
+  signature text COLLATE "C"
 ) PARTITION BY RANGE (id);
 COMMENT ON TABLE cp_webhook.deliveries IS 'one row a POST on a known URL; a partition a day';
 COMMENT ON COLUMN cp_webhook.deliveries.id IS 'uuid v7; its first 60 bits are received_at';
 COMMENT ON COLUMN cp_webhook.deliveries.outcome IS 'triggered, ignored, duplicate, rejected or pong';
 COMMENT ON COLUMN cp_webhook.deliveries.reason IS 'why it did not trigger, in one sentence';
+COMMENT ON COLUMN cp_webhook.deliveries.signature IS 'what it was verified with: current, previous (SecretToken, PreviousSecretToken) or public_key; NULL where nothing was compared, or nothing was right';
 COMMENT ON COLUMN cp_webhook.deliveries.payload IS 'the body; NULL for rejected and duplicate ones';
 
 -- lz4 halves the cost of storing a payload; a server may be built without it.

@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"
+#include "utils/timestamp.h"
 
 char	   *cpw_setting_database;
 int			cpw_setting_workers;
@@ -332,6 +333,13 @@ char *
 cpw_settings_webhook_url(const char *token)
 {
 	return psprintf("%s/trigger/%s", cpw_settings_public_url(), token);
+}
+
+int64
+cpw_settings_now(void)
+{
+	return GetCurrentTimestamp() / USECS_PER_SEC +
+		(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
 }
 
 char *

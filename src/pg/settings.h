@@ -69,6 +69,9 @@ extern char *cpw_settings_public_url(void);
 /* <public_url>/trigger/<token>, palloc'd. */
 extern char *cpw_settings_webhook_url(const char *token);
 
+/* The time by which signatures are judged, in seconds since 1970. */
+extern int64 cpw_settings_now(void);
+
 /* arn:<partition>:codepipeline:<region>:<account>:webhook:<name>, palloc'd. */
 extern char *cpw_settings_webhook_arn(const char *name);
 
