@@ -203,48 +203,48 @@ typedef struct MemberRule
 } MemberRule;
 
 static const MemberRule members[MEMBER_COUNT] = {
-	[SECRET_TOKEN] = {"SecretToken", true},
+	[SECRET_TOKEN] = {"SecretToken", .is_secret = true},
 	[ALLOWED_IP_RANGE] = {
-		"AllowedIPRange", false, check_range,
-		"Give one range such as 192.0.2.0/24 or 2001:db8::/32, or one address."
+		"AllowedIPRange", .fault = check_range,
+		.hint = "Give one range such as 192.0.2.0/24 or 2001:db8::/32, or one address."
 	},
 	[ALLOWED_IP_RANGES] = {
-		"AllowedIPRanges", false, check_ranges,
-		"Give a list such as [\"192.0.2.0/24\", \"2001:db8::/32\"], or a text with commas."
+		"AllowedIPRanges", .fault = check_ranges,
+		.hint = "Give a list such as [\"192.0.2.0/24\", \"2001:db8::/32\"], or a text with commas."
 	},
-	[HEADER_NAME] = {"HeaderName", false},
+	[HEADER_NAME] = {.name = "HeaderName"},
 	[USER_NAME] = {
-		"UserName", false, check_user_name,
-		"Give the name without the password, which is SecretToken.", true
+		"UserName", .fault = check_user_name, .is_private = true,
+		.hint = "Give the name without the password, which is SecretToken."
 	},
 	[PUBLIC_KEY] = {
-		"PublicKey", false, check_public_key,
-		"Give the key as the sender shows it.", true
+		"PublicKey", .fault = check_public_key, .is_private = true,
+		.hint = "Give the key as the sender shows it."
 	},
-	[VERIFY_TOKEN] = {"VerifyToken", true},
-	[ALGORITHM] = {"Algorithm", false},
-	[ENCODING] = {"Encoding", false},
-	[KEY_ENCODING] = {"KeyEncoding", false},
-	[PREFIX] = {"Prefix", false},
+	[VERIFY_TOKEN] = {"VerifyToken", .is_secret = true},
+	[ALGORITHM] = {.name = "Algorithm"},
+	[ENCODING] = {.name = "Encoding"},
+	[KEY_ENCODING] = {.name = "KeyEncoding"},
+	[PREFIX] = {.name = "Prefix"},
 	[SEPARATOR] = {
-		"Separator", false, check_separator,
-		"Give the character between two signatures, such as a comma."
+		"Separator", .fault = check_separator,
+		.hint = "Give the character between two signatures, such as a comma."
 	},
 	[SIGNED_TEMPLATE] = {
-		"SignedTemplate", false, check_template,
-		"Write what is signed, such as {timestamp}.{body}; a brace of the text itself is doubled."
+		"SignedTemplate", .fault = check_template,
+		.hint = "Write what is signed, such as {timestamp}.{body}; a brace of the text itself is doubled."
 	},
-	[TIMESTAMP_HEADER] = {"TimestampHeader", false},
+	[TIMESTAMP_HEADER] = {.name = "TimestampHeader"},
 	[TOLERANCE_SECONDS] = {
-		"ToleranceSeconds", false, check_tolerance,
-		"Give the seconds that a timestamp may be from now, such as \"300\"."
+		"ToleranceSeconds", .fault = check_tolerance,
+		.hint = "Give the seconds that a timestamp may be from now, such as \"300\"."
 	},
-	[PREVIOUS_SECRET_TOKEN] = {"PreviousSecretToken", true},
+	[PREVIOUS_SECRET_TOKEN] = {"PreviousSecretToken", .is_secret = true},
 	[PREVIOUS_SECRET_TOKEN_EXPIRES] = {
-		"PreviousSecretTokenExpires", false, check_expires,
-		"Give the end as RFC 3339 has it, with Z or an offset."
+		"PreviousSecretTokenExpires", .fault = check_expires,
+		.hint = "Give the end as RFC 3339 has it, with Z or an offset."
 	},
-	[KEEP_PREVIOUS_SECRET_FOR] = {"KeepPreviousSecretFor", false},
+	[KEEP_PREVIOUS_SECRET_FOR] = {.name = "KeepPreviousSecretFor"},
 };
 
 /* ---- the schemes ---- */

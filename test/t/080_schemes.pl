@@ -208,8 +208,8 @@ foreach my $scheme (sort keys %senders)
 	my $body = $sender->{body} // $json_body;
 	foreach my $sent ($body, "$body ")
 	{
-		my %headers = ('Content-Type' => $sender->{type} // 'application/json',
-			$sender->{sign}->($sender->{configuration}{SecretToken}, $body, time, $path));
+		my %headers = map { "$_" } 'Content-Type', $sender->{type} // 'application/json',
+		  $sender->{sign}->($sender->{configuration}{SecretToken}, $body, time, $path);
 		my $wanted = $sent ne $body && !$sender->{token} && !$sender->{in_body} ? 'rejected'
 		  : defined $sender->{id} ? 'duplicate' : 'triggered';
 
