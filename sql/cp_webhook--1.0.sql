@@ -57,6 +57,8 @@ CREATE TABLE cp_webhook.webhook_definitions (
   action text COLLATE "C" NOT NULL,
   authentication text COLLATE "C" NOT NULL,
   secret text COLLATE "C",
+  previous_secret text COLLATE "C",
+  verify_token text COLLATE "C",
   configuration jsonb NOT NULL,
   filters jsonb NOT NULL,
   error_code text,
@@ -65,8 +67,10 @@ CREATE TABLE cp_webhook.webhook_definitions (
   updated_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 COMMENT ON TABLE cp_webhook.webhook_definitions IS 'one row a webhook; holds secrets: read the view webhooks instead';
-COMMENT ON COLUMN cp_webhook.webhook_definitions.secret IS 'SecretToken, sealed where cp_webhook.secret_key_file is set; NULL where the authentication has none';
-COMMENT ON COLUMN cp_webhook.webhook_definitions.configuration IS 'the members of authenticationConfiguration that are no secrets, as they were put';
+COMMENT ON COLUMN cp_webhook.webhook_definitions.secret IS 'SecretToken, sealed where cp_webhook.secret_key_file is set; NULL where there is none';
+COMMENT ON COLUMN cp_webhook.webhook_definitions.previous_secret IS 'PreviousSecretToken, sealed like secret; NULL where there is none';
+COMMENT ON COLUMN cp_webhook.webhook_definitions.verify_token IS 'VerifyToken, sealed like secret; NULL where there is none';
+COMMENT ON COLUMN cp_webhook.webhook_definitions.configuration IS 'the members of authenticationConfiguration that are no secrets, as they were put; **** for a secret that the authentication does not require';
 COMMENT ON COLUMN cp_webhook.webhook_definitions.filters IS 'the array of filter rules, as they were put';
 
 -- Counters of deliveries, written behind by the workers about once a second.
@@ -120,12 +124,14 @@ CREATE TABLE cp_webhook.deliveries (
   headers jsonb NOT NULL,
   payload jsonb,
   redelivery_of uuid,
-  webhook_id uuid NOT NULL
+  webhook_id uuid NOT NULL,
+  signature text COLLATE "C"
 ) PARTITION BY RANGE (id);
 COMMENT ON TABLE cp_webhook.deliveries IS 'one row a POST on a known URL; a partition a day';
 COMMENT ON COLUMN cp_webhook.deliveries.id IS 'uuid v7; its first 60 bits are received_at';
 COMMENT ON COLUMN cp_webhook.deliveries.outcome IS 'triggered, ignored, duplicate, rejected or pong';
 COMMENT ON COLUMN cp_webhook.deliveries.reason IS 'why it did not trigger, in one sentence';
+COMMENT ON COLUMN cp_webhook.deliveries.signature IS 'what it was verified with: current, previous (SecretToken, PreviousSecretToken) or public_key; NULL where nothing was compared, or nothing was right';
 COMMENT ON COLUMN cp_webhook.deliveries.payload IS 'the body; NULL for rejected and duplicate ones';
 
 -- lz4 halves the cost of storing a payload; a server may be built without it.
@@ -198,6 +204,22 @@ CREATE UNIQUE INDEX executions_client_request_token
   ON cp_webhook.executions (pipeline, client_request_token)
   WHERE client_request_token IS NOT NULL;
 
+-- ---------------------------------------------------------------------------
+-- Access keys of the AWS wire
+-- ---------------------------------------------------------------------------
+
+-- regrole, so that a key follows its role's name, is dumped by that name, and
+-- is not another role's that comes to have the name.
+CREATE TABLE cp_webhook.access_keys (
+  id text COLLATE "C" PRIMARY KEY,
+  role regrole NOT NULL,
+  secret text COLLATE "C" NOT NULL,
+  status text COLLATE "C" NOT NULL DEFAULT 'Active' CHECK (status IN ('Active', 'Inactive')),
+  created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE cp_webhook.access_keys IS 'who may sign requests on the AWS wire, and as which role; holds secrets: call list_access_keys() instead';
+
+SELECT pg_catalog.pg_extension_config_dump('cp_webhook.access_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.pipeline_definitions', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.pipeline_versions', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.webhook_definitions', '');
@@ -482,7 +504,7 @@ CREATE FUNCTION cp_webhook.rotate_secret_key() RETURNS bigint
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'cp_webhook_rotate_secret_key';
 REVOKE ALL ON FUNCTION cp_webhook.rotate_secret_key() FROM PUBLIC;
-COMMENT ON FUNCTION cp_webhook.rotate_secret_key() IS 'seals every stored secret by the first key of cp_webhook.secret_key_file (stores it as it is where that is not set), and returns how many webhooks and pipeline versions that changed; afterwards the other keys are no longer needed. Raises config_file_error (F0000) where the file cannot be used or a secret does not open';
+COMMENT ON FUNCTION cp_webhook.rotate_secret_key() IS 'seals every stored secret by the first key of cp_webhook.secret_key_file (stores it as it is where that is not set), and returns how many webhooks, pipeline versions and access keys that changed; afterwards the other keys are no longer needed. Raises config_file_error (F0000) where the file cannot be used or a secret does not open';
 
 CREATE FUNCTION cp_webhook.redeliver(delivery uuid) RETURNS uuid
   LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -706,6 +728,54 @@ CREATE FUNCTION cp_webhook.maintenance_stats(
 REVOKE ALL ON FUNCTION cp_webhook.maintenance_stats() FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.maintenance_stats() IS 'one row: what the maintenance worker has done since the server''s start, and why an old partition is still there; no row where the library is not preloaded';
 
+CREATE FUNCTION cp_webhook.api_stats(
+    OUT pid integer, OUT started_at timestamptz, OUT listening text,
+    OUT succeeded bigint, OUT refused bigint, OUT failed bigint,
+    OUT call_ms double precision, OUT connections bigint,
+    OUT last_error text, OUT last_error_at timestamptz)
+  RETURNS SETOF record
+  LANGUAGE c VOLATILE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_api_stats';
+REVOKE ALL ON FUNCTION cp_webhook.api_stats() FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.api_stats() IS 'one row: where the api worker listens, the calls on the AWS wire since the server''s start by outcome, milliseconds spent on them; no row where the library is not preloaded';
+
+-- ---------------------------------------------------------------------------
+-- Access keys
+-- ---------------------------------------------------------------------------
+
+-- They run as their owner, but look at who has called: a key is as good as its
+-- role, so only who may become that role manages its keys.
+CREATE FUNCTION cp_webhook.create_access_key(role name, OUT access_key_id text, OUT secret_access_key text)
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_create_access_key';
+REVOKE ALL ON FUNCTION cp_webhook.create_access_key(name) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.create_access_key(name) IS 'makes an access key with which calls on the AWS wire are made as that role, and shows its secret this once. Raises 42501 for who cannot become the role, 42704 for a role that is not there';
+
+CREATE FUNCTION cp_webhook.list_access_keys(
+    OUT access_key_id text, OUT role name, OUT status text, OUT created_at timestamptz)
+  RETURNS SETOF record
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_list_access_keys';
+REVOKE ALL ON FUNCTION cp_webhook.list_access_keys() FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.list_access_keys() IS 'the access keys of the roles that the caller can become, without their secrets; role is NULL for one that was dropped, which only superusers see';
+
+CREATE FUNCTION cp_webhook.update_access_key(access_key_id text, status text) RETURNS void
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_update_access_key';
+REVOKE ALL ON FUNCTION cp_webhook.update_access_key(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.update_access_key(text, text) IS 'makes an access key Active or Inactive. Raises ValidationException (CP001), ResourceNotFoundException (CP012), 42501 for who cannot become its role';
+
+CREATE FUNCTION cp_webhook.delete_access_key(access_key_id text) RETURNS void
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_delete_access_key';
+REVOKE ALL ON FUNCTION cp_webhook.delete_access_key(text) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.delete_access_key(text) IS 'deletes an access key. Raises ResourceNotFoundException (CP012), 42501 for who cannot become its role';
+
 -- ---------------------------------------------------------------------------
 -- Roles: who defines, who operates, who consumes
 -- ---------------------------------------------------------------------------
@@ -739,7 +809,9 @@ GRANT EXECUTE ON FUNCTION
     cp_webhook.create_pipeline(jsonb), cp_webhook.update_pipeline(jsonb),
     cp_webhook.delete_pipeline(jsonb),
     cp_webhook.tag_resource(jsonb), cp_webhook.untag_resource(jsonb),
-    cp_webhook.rotate_secret_key()
+    cp_webhook.rotate_secret_key(),
+    cp_webhook.create_access_key(name), cp_webhook.list_access_keys(),
+    cp_webhook.update_access_key(text, text), cp_webhook.delete_access_key(text)
   TO cp_webhook_admin;
 GRANT EXECUTE ON FUNCTION
     cp_webhook.list_webhooks(jsonb), cp_webhook.test_webhook(jsonb),
@@ -752,7 +824,8 @@ GRANT EXECUTE ON FUNCTION
     cp_webhook.start_pipeline_execution(jsonb), cp_webhook.stop_pipeline_execution(jsonb),
     cp_webhook.get_pipeline_execution(jsonb), cp_webhook.list_pipeline_executions(jsonb),
     cp_webhook.redeliver(uuid), cp_webhook.redeliver(text, timestamptz, timestamptz, text),
-    cp_webhook.stats(), cp_webhook.maintenance_stats(), cp_webhook.position_delay()
+    cp_webhook.stats(), cp_webhook.maintenance_stats(), cp_webhook.api_stats(),
+    cp_webhook.position_delay()
   TO cp_webhook_operator;
 GRANT EXECUTE ON FUNCTION
     cp_webhook.claim_executions(text, text[], integer, interval),
@@ -772,6 +845,11 @@ GRANT SELECT ON cp_webhook.trigger_events TO cp_webhook_operator, cp_webhook_con
 -- ---------------------------------------------------------------------------
 -- What the columns, indexes and triggers are
 -- ---------------------------------------------------------------------------
+COMMENT ON COLUMN cp_webhook.access_keys.id IS 'the access key id';
+COMMENT ON COLUMN cp_webhook.access_keys.role IS 'as which its calls run';
+COMMENT ON COLUMN cp_webhook.access_keys.secret IS 'the secret access key, sealed where cp_webhook.secret_key_file is set';
+COMMENT ON COLUMN cp_webhook.access_keys.status IS 'Active or Inactive';
+COMMENT ON COLUMN cp_webhook.access_keys.created_at IS 'when it was made';
 COMMENT ON COLUMN cp_webhook.deliveries.received_at IS 'when it was received: the instant in its id';
 COMMENT ON COLUMN cp_webhook.deliveries.webhook IS 'the name of its webhook at that time';
 COMMENT ON COLUMN cp_webhook.deliveries.provider_delivery_id IS 'the sender''s own id of it, by which a repeat is known; NULL: it gave none';

@@ -1,6 +1,6 @@
 /*
  * stats_api.c
- *		stats() and maintenance_stats(): what the workers have counted.
+ *		stats(), maintenance_stats() and api_stats(): what the workers have counted.
  */
 #include "postgres.h"
 
@@ -20,9 +20,11 @@
 
 PG_FUNCTION_INFO_V1(cp_webhook_stats);
 PG_FUNCTION_INFO_V1(cp_webhook_maintenance_stats);
+PG_FUNCTION_INFO_V1(cp_webhook_api_stats);
 
 #define STATS_COLUMNS	28
 #define MAINTENANCE_COLUMNS	9
+#define API_COLUMNS	10
 
 /* Verdicts that one column sums up, in the order of the columns. */
 static const struct
@@ -186,7 +188,7 @@ cp_webhook_maintenance_stats(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (shared == NULL)
 		return (Datum) 0;
-	slot = &shared->slots[shared->workers];
+	slot = &shared->slots[CPW_MAINTENANCE_SLOT(shared)];
 	LWLockAcquire(shared->lock, LW_SHARED);
 	nulls[c] = slot->pid == 0;
 	values[c++] = Int32GetDatum(slot->pid);
@@ -204,6 +206,52 @@ cp_webhook_maintenance_stats(PG_FUNCTION_ARGS)
 	values[c++] = TimestampTzGetDatum(slot->last_error_at);
 	LWLockRelease(shared->lock);
 	Assert(c == MAINTENANCE_COLUMNS);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	return (Datum) 0;
+}
+
+/*
+ * api_stats(): one row, none in a server that does not preload the library.
+ */
+Datum
+cp_webhook_api_stats(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	CpwShared  *shared = cpw_counters_shared();
+	Datum		values[API_COLUMNS];
+	bool		nulls[API_COLUMNS] = {false};
+	uint64		calls[CPW_CALL_OUTCOMES] = {0};
+	uint64		microseconds = 0;
+	CpwWorkerSlot *slot;
+	int			c = 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (shared == NULL)
+		return (Datum) 0;
+	for (int i = 0; i < CPW_MAX_OPERATIONS; i++)
+	{
+		for (int outcome = 0; outcome < CPW_CALL_OUTCOMES; outcome++)
+			calls[outcome] += pg_atomic_read_u64(&shared->api.calls[i][outcome]);
+		microseconds += pg_atomic_read_u64(&shared->api.microseconds[i]);
+	}
+	slot = &shared->slots[CPW_API_SLOT(shared)];
+	LWLockAcquire(shared->lock, LW_SHARED);
+	nulls[c] = slot->pid == 0;
+	values[c++] = Int32GetDatum(slot->pid);
+	nulls[c] = slot->pid == 0;
+	values[c++] = TimestampTzGetDatum(slot->started_at);
+	nulls[c] = slot->listening[0] == '\0';
+	values[c++] = CStringGetTextDatum(slot->listening);
+	for (int outcome = 0; outcome < CPW_CALL_OUTCOMES; outcome++)
+		values[c++] = Int64GetDatum((int64) calls[outcome]);
+	values[c++] = Float8GetDatum((double) microseconds / 1000.0);
+	values[c++] = counter(&slot->connections);
+	nulls[c] = slot->last_error[0] == '\0';
+	values[c++] = CStringGetTextDatum(slot->last_error);
+	nulls[c] = slot->last_error[0] == '\0';
+	values[c++] = TimestampTzGetDatum(slot->last_error_at);
+	LWLockRelease(shared->lock);
+	Assert(c == API_COLUMNS);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	return (Datum) 0;
 }

@@ -14,6 +14,9 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+/* Workers that are no receivers: for maintenance, and the AWS wire. */
+#define OTHER_WORKERS	2
+
 static shmem_request_hook_type previous_request_hook;
 static shmem_startup_hook_type previous_startup_hook;
 static CpwShared *shared;
@@ -22,7 +25,7 @@ static Size
 shared_size(void)
 {
 	return add_size(offsetof(CpwShared, slots),
-					mul_size(cpw_setting_workers + 1,
+					mul_size(cpw_setting_workers + OTHER_WORKERS,
 							 sizeof(CpwWorkerSlot)));
 }
 
@@ -74,6 +77,17 @@ init_maintenance(CpwMaintenance *maintenance)
 	pg_atomic_init_u64(&maintenance->executions_removed, 0);
 }
 
+static void
+init_api(CpwApiCounters *api)
+{
+	for (int i = 0; i < CPW_MAX_OPERATIONS; i++)
+	{
+		for (int outcome = 0; outcome < CPW_CALL_OUTCOMES; outcome++)
+			pg_atomic_init_u64(&api->calls[i][outcome], 0);
+		pg_atomic_init_u64(&api->microseconds[i], 0);
+	}
+}
+
 /* Runs at the server's start and again after a crash of any process. */
 static void
 start_memory(void)
@@ -89,7 +103,8 @@ start_memory(void)
 		shared->lock = &(GetNamedLWLockTranche("cp_webhook")->lock);
 		shared->workers = cpw_setting_workers;
 		init_maintenance(&shared->maintenance);
-		for (int i = 0; i <= shared->workers; i++)
+		init_api(&shared->api);
+		for (int i = 0; i < shared->workers + OTHER_WORKERS; i++)
 			init_slot(&shared->slots[i]);
 	}
 	LWLockRelease(AddinShmemInitLock);

@@ -73,15 +73,43 @@ typedef struct CpwMaintenance
 	pg_atomic_uint64 executions_removed;
 } CpwMaintenance;
 
+/* What became of a call on the AWS wire, by its status. */
+typedef enum CpwCallOutcome
+{
+	CPW_CALL_SUCCEEDED,			/* 2xx */
+	CPW_CALL_REFUSED,			/* 4xx */
+	CPW_CALL_FAILED				/* 5xx */
+} CpwCallOutcome;
+
+#define CPW_CALL_OUTCOMES	(CPW_CALL_FAILED + 1)
+
+/* Room for the operations of the wire; the first stands for unknown ones. */
+#define CPW_MAX_OPERATIONS	32
+
+/* What the api worker tells beside its slot, since the server's start. */
+typedef struct CpwApiCounters
+{
+	pg_atomic_uint64 calls[CPW_MAX_OPERATIONS][CPW_CALL_OUTCOMES];
+	pg_atomic_uint64 microseconds[CPW_MAX_OPERATIONS];	/* in transactions */
+} CpwApiCounters;
+
 typedef struct CpwShared
 {
 	LWLock	   *lock;
 	int			workers;		/* receivers */
 	CpwMaintenance maintenance;
+	CpwApiCounters api;
 
-	/* The receivers' by number, then that of the maintenance worker. */
+	/*
+	 * The receivers' by number, then that of the maintenance worker, then
+	 * that of the api worker.
+	 */
 	CpwWorkerSlot slots[FLEXIBLE_ARRAY_MEMBER];
 } CpwShared;
+
+/* Numbers of slots behind the receivers'. */
+#define CPW_MAINTENANCE_SLOT(shared)	((shared)->workers)
+#define CPW_API_SLOT(shared)			((shared)->workers + 1)
 
 /* Asks for the shared memory; called by _PG_init() while preloading. */
 extern void cpw_counters_request(void);

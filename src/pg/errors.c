@@ -101,6 +101,15 @@ cpw_errors_name(CpwException exception)
 }
 
 const char *
+cpw_errors_name_of_state(int sqlstate)
+{
+	for (size_t i = 0; i < lengthof(exceptions); i++)
+		if (exceptions[i].sqlstate == sqlstate)
+			return exceptions[i].name;
+	return NULL;
+}
+
+const char *
 cpw_errors_text(const ErrorData *error)
 {
 	for (size_t i = 0; i < lengthof(exceptions); i++)

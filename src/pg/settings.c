@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"
+#include "utils/timestamp.h"
 
 char	   *cpw_setting_database;
 int			cpw_setting_workers;
@@ -44,6 +45,9 @@ int			cpw_setting_rejections_per_minute;
 int			cpw_setting_delivery_retention;
 int			cpw_setting_execution_retention;
 int			cpw_setting_deduplication_window;
+int			cpw_setting_api_port;
+char	   *cpw_setting_api_listen_addresses;
+char	   *cpw_setting_metrics_token_file;
 char	   *cpw_setting_partition;
 char	   *cpw_setting_region;
 char	   *cpw_setting_account_id;
@@ -89,6 +93,8 @@ static const IntegerSetting integer_settings[] = {
 		&cpw_setting_workers, 2, 0, 64, PGC_POSTMASTER, 0},
 	{"cp_webhook.port", "Port on which the receivers listen.",
 		&cpw_setting_port, 8787, 1, 65535, PGC_SIGHUP, 0},
+	{"cp_webhook.api_port", "Port on which the api worker listens; 0: it does not.",
+		&cpw_setting_api_port, 0, 0, 65535, PGC_SIGHUP, 0},
 	{"cp_webhook.max_connections", "Connections that a receiver holds at once.",
 		&cpw_setting_max_connections, 4000, 1, 100000, PGC_SIGHUP, 0},
 	{"cp_webhook.max_connections_per_ip", "Connections that a receiver holds of one address; 0: any number.",
@@ -134,6 +140,10 @@ static const StringSetting string_settings[] = {
 		&cpw_setting_database, "postgres", PGC_POSTMASTER, NULL},
 	{"cp_webhook.listen_addresses", "Addresses or host names on which the receivers listen.",
 		&cpw_setting_listen_addresses, "localhost", PGC_SIGHUP, check_list},
+	{"cp_webhook.api_listen_addresses", "Addresses or host names on which the api worker listens.",
+		&cpw_setting_api_listen_addresses, "localhost", PGC_SIGHUP, check_list},
+	{"cp_webhook.metrics_token_file", "File with the bearer token that the metrics ask for; empty: they ask for none.",
+		&cpw_setting_metrics_token_file, "", PGC_SIGHUP, NULL},
 	{"cp_webhook.public_url", "What the URLs of webhooks begin with; empty: made of address and port.",
 		&cpw_setting_public_url, "", PGC_SIGHUP, check_url},
 	{"cp_webhook.ssl_cert_file", "File with the certificate and its chain (PEM); empty: no TLS.",
@@ -323,6 +333,13 @@ char *
 cpw_settings_webhook_url(const char *token)
 {
 	return psprintf("%s/trigger/%s", cpw_settings_public_url(), token);
+}
+
+int64
+cpw_settings_now(void)
+{
+	return GetCurrentTimestamp() / USECS_PER_SEC +
+		(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
 }
 
 char *

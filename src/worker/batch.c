@@ -162,6 +162,7 @@ fill(CpwItem **items, int count)
 		item->delivery.verdict = CPW_VERDICT_PENDING;
 		item->delivery.reason = NULL;
 		item->delivery.payload = NULL;
+		item->delivery.http_status = 0;
 		item->detail = NULL;
 		if (!serves)
 			item->delivery.verdict = CPW_VERDICT_UNAVAILABLE;
@@ -170,6 +171,7 @@ fill(CpwItem **items, int count)
 		else
 		{
 			identify(item);
+			cpw_evaluation_describe(item);
 			cpw_evaluation_authenticate(item);
 			deliveries[n] = &item->delivery;
 			known[n++] = item;
@@ -177,6 +179,7 @@ fill(CpwItem **items, int count)
 	}
 	if (n == 0)
 		return;
+	cpw_evaluation_read(known, n);
 	cpw_deliveries_find_keys(deliveries, n);
 	cpw_evaluation_judge(known, n);
 	cpw_deliveries_store_keys(deliveries, n);
@@ -395,7 +398,6 @@ cpw_batch_record(CpwItem **items, int count)
 		CpwDelivery *delivery = &items[i]->delivery;
 
 		cpw_uuid7_generate(&delivery->id, &delivery->received_at);
-		cpw_evaluation_describe(items[i]);
 	}
 	record(items, count, &repeat_until, true);
 	cpw_evaluation_forget();

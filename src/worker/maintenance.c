@@ -234,7 +234,7 @@ cp_webhook_maintenance_main(Datum number)
 	(void) number;
 	wait_event = cpw_compat_wait_event("CpWebhookMain");
 	shared = cpw_counters_shared();
-	slot = &shared->slots[shared->workers];
+	slot = &shared->slots[CPW_MAINTENANCE_SLOT(shared)];
 	cpw_process_begin(shared, slot, wait_event);
 	cpw_process_set_lock_timeout(LOCK_TIMEOUT_MS);
 	cpw_retention_init(shared);

@@ -257,7 +257,7 @@ is_worker(int pid)
 	bool		found = pid == MyProcPid;
 
 	LWLockAcquire(shared->lock, LW_SHARED);
-	for (int i = 0; i < shared->workers && !found; i++)
+	for (int i = 0; i <= CPW_API_SLOT(shared) && !found; i++)
 		found = shared->slots[i].pid == pid;
 	LWLockRelease(shared->lock);
 	return found;

@@ -460,8 +460,8 @@ sub update_pipeline
 =head2 put_webhook(node, name, %members)
 
 Puts a webhook and returns the path of its URL. Members: pipeline (default
-"pipeline"), filters (default none), and secret (GITHUB_HMAC) or range (IP);
-with neither it is UNAUTHENTICATED.
+"pipeline"), filters (default none), and secret (GITHUB_HMAC) or range (IP) or
+authentication with its configuration; with none it is UNAUTHENTICATED.
 
 =head2 webhook_request(name, %members)
 
@@ -473,7 +473,8 @@ sub webhook_request
 {
 	my ($name, %members) = @_;
 	my ($authentication, $configuration) =
-		defined $members{secret} ? ('GITHUB_HMAC', { SecretToken => $members{secret} })
+		defined $members{authentication} ? ($members{authentication}, $members{configuration} // {})
+	  : defined $members{secret} ? ('GITHUB_HMAC', { SecretToken => $members{secret} })
 	  : defined $members{range} ? ('IP', { AllowedIPRange => $members{range} })
 	  : ('UNAUTHENTICATED', {});
 
@@ -691,7 +692,7 @@ sub read_answer
 	}
 
 	my $length = $answer{headers}{'content-length'};
-	if ($no_body)
+	if ($no_body || $answer{status} == 204)
 	{
 		$length = 0;
 	}

@@ -215,6 +215,18 @@ is(value(q{SELECT count(*) FROM cp_webhook.deliveries WHERE webhook = 'many' AND
 	'40000', 'cancelled it has done nothing');
 $psql->quit;
 $listener->quit;
+# ---- of another sender's scheme ----
+
+$path = put_webhook($node, 'graph', authentication => 'MICROSOFT_GRAPH', configuration => { SecretToken => 'state' });
+is(post($node, $path, '{"value":[{"clientState":"state","changeType":"created"}]}', headers => [ 'X-Request-Id', 'graph-1' ])->{json}{status},
+	'triggered', 'a notification with its secret in the body');
+my $graph = id_of('graph-1');
+$again = value("SELECT cp_webhook.redeliver('$graph')");
+is(value("SELECT outcome, event, signature, payload #>> '{value,0,clientState}' FROM cp_webhook.deliveries WHERE id = '$graph'"),
+	'triggered|created|current|****', 'is kept without it');
+is(value("SELECT outcome, event, signature, payload #>> '{value,0,clientState}' FROM cp_webhook.deliveries WHERE id = '$again'"),
+	'triggered|created||****', 'redelivered nobody asks for it');
+
 $node->stop;
 
 done_testing();
