@@ -8,7 +8,9 @@
 
 #include "postgres.h"
 
+#include "catalog/pg_proc.h"
 #include "storage/latch.h"
+#include "utils/acl.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -65,6 +67,29 @@ cpw_compat_process_number(void)
 	return GetNumberFromPGProc(MyProc);
 #else
 	return MyProc->pgprocno;
+#endif
+}
+
+/* 16 has one function for the rights on objects of any kind. */
+static inline bool
+cpw_compat_may_execute(Oid function, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ProcedureRelationId, function, role,
+						   ACL_EXECUTE) == ACLCHECK_OK;
+#else
+	return pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK;
+#endif
+}
+
+/* Whether member may SET ROLE to role; 16 has an option of grants for that. */
+static inline bool
+cpw_compat_may_become(Oid member, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return member_can_set_role(member, role);
+#else
+	return is_member_of_role(member, role);
 #endif
 }
 

@@ -10,6 +10,7 @@
 #include "pg/counters.h"
 #include "pg/front.h"
 #include "pg/settings.h"
+#include "worker/api.h"
 #include "worker/maintenance.h"
 #include "worker/receiver.h"
 
@@ -33,5 +34,6 @@ _PG_init(void)
 	{
 		cpw_receiver_register();
 		cpw_maintenance_register();
+		cpw_api_register();
 	}
 }

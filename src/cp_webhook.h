@@ -54,14 +54,36 @@ typedef struct CpwHeaders
 	int			count;
 } CpwHeaders;
 
-/* How a webhook authenticates; the values of the API's member. */
+/*
+ * How a webhook authenticates: the values of the API's member, the first three
+ * AWS's, the others ours. base/scheme.c has what each means.
+ */
 typedef enum CpwAuthentication
 {
 	CPW_AUTHENTICATION_NONE = 0,	/* unknown: never serves */
 	CPW_AUTHENTICATION_GITHUB_HMAC,
 	CPW_AUTHENTICATION_IP,
-	CPW_AUTHENTICATION_UNAUTHENTICATED
+	CPW_AUTHENTICATION_UNAUTHENTICATED,
+	CPW_AUTHENTICATION_HMAC,
+	CPW_AUTHENTICATION_STANDARD_WEBHOOKS,
+	CPW_AUTHENTICATION_GITLAB_TOKEN,
+	CPW_AUTHENTICATION_BITBUCKET_HMAC,
+	CPW_AUTHENTICATION_GITEA_HMAC,
+	CPW_AUTHENTICATION_STRIPE,
+	CPW_AUTHENTICATION_SLACK,
+	CPW_AUTHENTICATION_SHOPIFY,
+	CPW_AUTHENTICATION_TWILIO,
+	CPW_AUTHENTICATION_ZOOM,
+	CPW_AUTHENTICATION_DISCORD,
+	CPW_AUTHENTICATION_META,
+	CPW_AUTHENTICATION_X,
+	CPW_AUTHENTICATION_MICROSOFT_GRAPH,
+	CPW_AUTHENTICATION_BEARER,
+	CPW_AUTHENTICATION_BASIC,
+	CPW_AUTHENTICATION_API_KEY
 } CpwAuthentication;
+
+#define CPW_AUTHENTICATION_COUNT	(CPW_AUTHENTICATION_API_KEY + 1)
 
 /* What was decided about a request. base/verdict.c has what each means. */
 typedef enum CpwVerdict

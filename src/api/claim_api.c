@@ -13,7 +13,6 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pg/era.h"
@@ -25,6 +24,7 @@
 #include "store/session.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 

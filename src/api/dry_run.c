@@ -138,7 +138,6 @@ cpw_dry_run_describe(CpwDryRun *run, JsonbContainer *request,
 	char	   *address = cpw_json_get_text(request, "sourceAddress");
 
 	read_headers(post, cpw_json_get_container(request, "headers"));
-	run->headers = cpw_payload_headers(&post->headers);
 	set_query(post, cpw_json_get_text(request, "query"));
 	if (address == NULL)
 		post->skipped |= CPW_STEP_ADDRESS;
@@ -218,12 +217,26 @@ parse(void *arg)
 {
 	CpwDryRun  *run = arg;
 	size_t		length;
-	const char *json = cpw_judgement_find_json(&run->post, &length,
+	const char *json = cpw_judgement_find_json(&run->post, run->webhook, &length,
 											   &run->parse_verdict,
 											   &run->parse_reason);
 
 	if (json != NULL)
 		run->payload = cpw_payload_parse(json, length);
+}
+
+/* What the payload tells of itself, as the scheme reads it. */
+static void
+read_payload(void *arg)
+{
+	CpwDryRun  *run = arg;
+	CpwPayloadFindings findings = {run->payload, run->id, NULL};
+
+	run->source_verdict = cpw_judgement_read_payload(&run->post, run->webhook,
+													 &findings,
+													 &run->source_reason);
+	run->payload = findings.payload;
+	run->id = findings.id;
 }
 
 static void
@@ -240,14 +253,12 @@ decide(void *arg)
 static void
 look_for_key(CpwDryRun *run)
 {
-	const CpwHeader *id = cpw_headers_delivery_id(&run->post.headers);
 	CpwDelivery delivery = {.webhook_id = run->webhook->id};
 	CpwDelivery *deliveries[] = {&delivery};
 
-	if (id == NULL)
+	if (run->id == NULL)
 		return;
-	delivery.provider_delivery_id = cpw_payload_text(id->value,
-													 id->value_length);
+	delivery.provider_delivery_id = run->id;
 	cpw_uuid7_generate(&delivery.execution, NULL);
 	cpw_deliveries_find_keys(deliveries, 1);
 	if (delivery.verdict != CPW_VERDICT_DUPLICATE)
@@ -271,11 +282,26 @@ judge_payload(CpwDryRun *run)
 														&run->parse_reason,
 														&detail);
 	}
+	if (run->payload != NULL)
+	{
+		error = cpw_guard_run_cancelable(read_payload, run);
+		if (error != NULL)
+			run->source_verdict = cpw_judgement_of_error(error, false,
+														 &run->source_reason,
+														 &detail);
+	}
 	if (run->verdict == CPW_VERDICT_PENDING)
 	{
 		run->verdict = run->parse_verdict;
 		run->reason = run->parse_reason;
 	}
+	if (run->verdict == CPW_VERDICT_PENDING)
+	{
+		run->verdict = run->source_verdict;
+		run->reason = run->source_reason;
+	}
+	if (run->verdict == CPW_VERDICT_PENDING && run->recorded == NULL)
+		look_for_key(run);
 	if (run->verdict != CPW_VERDICT_PENDING)
 		return;
 	error = cpw_guard_run_cancelable(decide, run);
@@ -288,16 +314,20 @@ void
 cpw_dry_run_judge(CpwDryRun *run)
 {
 	CpwPost    *post = &run->post;
+	const char *event;
 	instr_time	start;
 	instr_time	end;
 
+	post->now = cpw_settings_now();
+	if (run->recorded == NULL)
+		run->headers = cpw_payload_headers(&post->headers,
+										   run->webhook->secret_header);
+	cpw_judgement_identify(post, run->webhook, &run->id, &event);
 	run->verdict = cpw_judgement_authenticate(post, run->webhook,
 											  &run->reason);
 	if (run->verdict == CPW_VERDICT_BAD_SIGNATURE &&
 		post->refused == CPW_VERDICT_PENDING)
 		run->reason = cpw_judgement_diagnose(post, run->webhook, run->reason);
-	if (run->verdict == CPW_VERDICT_PENDING && run->recorded == NULL)
-		look_for_key(run);
 	INSTR_TIME_SET_CURRENT(start);
 	judge_payload(run);
 	INSTR_TIME_SET_CURRENT(end);

@@ -30,6 +30,9 @@ typedef struct CpwDryRun
 	CpwVerdict	verdict;
 	const char *reason;			/* NULL: none */
 	char	   *execution;		/* a duplicate's; NULL: none */
+	const char *id;				/* the sender's; NULL: none is known */
+	CpwVerdict	source_verdict; /* by what the payload tells of itself */
+	const char *source_reason;
 	CpwVerdict	parse_verdict;	/* PENDING: the payload is known, or the post
 								 * was refused before */
 	const char *parse_reason;

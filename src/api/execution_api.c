@@ -130,7 +130,7 @@ cp_webhook_stop_pipeline_execution(PG_FUNCTION_ARGS)
 						 "At 'pipelineExecutionId'.",
 						 "Wait for its worker, or stop it with \"abandon\": true.",
 						 "execution '%s' is Stopping already", id);
-	cpw_executions_stop(id, abandon || !is_claimed,
+	cpw_executions_stop(pipeline, id, abandon || !is_claimed,
 						cpw_json_get_text(request, "reason"));
 	return end_with_id(id);
 }

@@ -5,7 +5,6 @@
 #include "postgres.h"
 
 #include "api/explanation.h"
-#include "base/headers.h"
 #include "base/verdict.h"
 #include "compat.h"
 #include "mb/pg_wchar.h"
@@ -102,24 +101,30 @@ add_checks(CpwJsonWriter *answer, const CpwDryRun *run, const char *step,
 static void
 add_authentication(CpwJsonWriter *answer, const CpwDryRun *run)
 {
-	const CpwPost *post = &run->post;
+	CpwPost		post = run->post;
 	const char *reason = NULL;
 	CpwVerdict	verdict =
 		cpw_admission_check_steps(CPW_STEP_ADDRESS | CPW_STEP_SIGNATURE_FORM,
-								  post, run->webhook, &reason);
+								  &post, run->webhook, &reason);
 	const char *step = "authentication";
 
 	if (verdict == CPW_VERDICT_PENDING)
-		verdict = cpw_judgement_verify(post, run->webhook, &reason);
+		verdict = cpw_judgement_verify(&post, run->webhook, &reason);
 	if (verdict == CPW_VERDICT_BAD_SIGNATURE)
-		reason = cpw_judgement_diagnose(post, run->webhook, reason);
+		reason = cpw_judgement_diagnose(&post, run->webhook, reason);
+	if (verdict == CPW_VERDICT_PENDING &&
+		run->source_verdict == CPW_VERDICT_BAD_SIGNATURE)
+	{
+		verdict = run->source_verdict;
+		reason = run->source_reason;
+	}
 	if (verdict != CPW_VERDICT_PENDING)
 		add_step(answer, step, "failed", reason);
 	else if (run->webhook->authentication == CPW_AUTHENTICATION_UNAUTHENTICATED)
 		add_step(answer, step, "passed", "everybody passes who knows the URL");
 	else if (run->webhook->authentication == CPW_AUTHENTICATION_IP)
 	{
-		if (post->skipped & CPW_STEP_ADDRESS)
+		if (post.skipped & CPW_STEP_ADDRESS)
 			add_step(answer, step, "skipped",
 					 "the address is not known: give sourceAddress");
 		else
@@ -128,7 +133,7 @@ add_authentication(CpwJsonWriter *answer, const CpwDryRun *run)
 	else if (run->recorded != NULL)
 		add_step(answer, step, "passed",
 				 "as the signature was judged when the delivery came");
-	else if (post->skipped & CPW_STEP_SIGNATURE)
+	else if (post.skipped & CPW_STEP_SIGNATURE)
 		add_step(answer, step, "skipped",
 				 "a signature is over bytes: give the body as a string");
 	else
@@ -147,7 +152,9 @@ add_deduplication(CpwJsonWriter *answer, const CpwDryRun *run)
 	else if (run->recorded != NULL)
 		add_step(answer, step, "skipped",
 				 "the delivery is judged as if it came for the first time");
-	else if (cpw_headers_delivery_id(&run->post.headers) == NULL)
+	else if (run->id == NULL &&
+			 cpw_scheme_delivery_id(run->webhook->scheme,
+									&run->post.headers) == NULL)
 		add_step(answer, step, "passed", "there is no delivery id to know it by");
 	else
 		add_step(answer, step, "passed", NULL);
@@ -347,7 +354,7 @@ cpw_explanation_add(CpwJsonWriter *answer, CpwDryRun *run)
 	cpw_json_add_text(answer, "pipelineExecutionId", run->execution);
 	cpw_json_open_array(answer, "steps");
 	add_head(answer, run);
-	if (cpw_headers_is_ping(&run->post.headers))
+	if (cpw_scheme_is_ping(run->webhook->scheme, &run->post.headers))
 		add_step(answer, "ping", "passed",
 				 "the event is ping: it is answered without the filters");
 	add_step(answer, "target", run->webhook->broken ? "failed" : "passed",

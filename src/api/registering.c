@@ -29,8 +29,8 @@ void
 cpw_registering_refresh_named(const CpwDefinition *definition,
 							  Jsonb *declaration)
 {
-	CpwStoredSecret secret;
+	CpwStoredAuthentication stored;
 
-	if (cpw_webhooks_lock(definition->name, &secret))
-		cpw_registering_refresh(definition, &secret.webhook_id, declaration);
+	if (cpw_webhooks_lock(definition->name, &stored))
+		cpw_registering_refresh(definition, &stored.webhook_id, declaration);
 }

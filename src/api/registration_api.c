@@ -41,7 +41,7 @@ lock_webhook(const char *name, Jsonb **declaration)
 	{
 		CpwRoute   *route = cpw_routes_find_by_name(name);
 		CpwRoute   *locked;
-		CpwStoredSecret secret;
+		CpwStoredAuthentication stored;
 		CpwPipeline pipeline;
 
 		if (route == NULL)
@@ -50,7 +50,7 @@ lock_webhook(const char *name, Jsonb **declaration)
 		if (cpw_pipelines_find(route->pipeline, CPW_PIPELINE_SHARE, &pipeline))
 			*declaration = cpw_pipelines_declaration(pipeline.name,
 													 pipeline.version);
-		if (!cpw_webhooks_lock(name, &secret))
+		if (!cpw_webhooks_lock(name, &stored))
 			raise_not_found(name);
 		locked = cpw_routes_find_by_name(name);
 		if (locked == NULL)
@@ -79,7 +79,7 @@ raise_unsupported(const char *name, const char *constraint)
 static void
 warn_of_authentication(const CpwRoute *route, const CpwProvider *provider)
 {
-	if (route->secret == NULL && route->secret_problem == NULL)
+	if (route->sealed.token == NULL)
 		return;
 	if (cpw_provider_signs(provider, route->authentication))
 		return;
@@ -129,10 +129,10 @@ cp_webhook_deregister_webhook_with_third_party(PG_FUNCTION_ARGS)
 	JsonbContainer *request = cpw_operation_begin(fcinfo,
 												  &cpw_shape_register_webhook);
 	char	   *name = cpw_json_get_text(request, "webhookName");
-	CpwStoredSecret secret;
+	CpwStoredAuthentication stored;
 
-	if (!cpw_webhooks_lock(name, &secret))
+	if (!cpw_webhooks_lock(name, &stored))
 		raise_not_found(name);
-	(void) cpw_registrations_deregister(&secret.webhook_id, false);
+	(void) cpw_registrations_deregister(&stored.webhook_id, false);
 	return cpw_operation_end_empty();
 }

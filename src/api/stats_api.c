@@ -1,23 +1,30 @@
 /*
  * stats_api.c
- *		stats() and maintenance_stats(): what the workers have counted.
+ *		stats(), maintenance_stats() and api_stats(): what the workers have counted.
  */
 #include "postgres.h"
 
 #include <math.h>
 
+#include "base/verdict.h"
+#include "catalog/pg_type.h"
 #include "compat.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "pg/counters.h"
+#include "pg/json.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(cp_webhook_stats);
 PG_FUNCTION_INFO_V1(cp_webhook_maintenance_stats);
+PG_FUNCTION_INFO_V1(cp_webhook_api_stats);
 
-#define STATS_COLUMNS	23
+#define STATS_COLUMNS	28
 #define MAINTENANCE_COLUMNS	9
+#define API_COLUMNS	10
 
 /* Verdicts that one column sums up, in the order of the columns. */
 static const struct
@@ -63,6 +70,44 @@ fill_certificate(CpwWorkerSlot *slot, Datum *values, bool *nulls)
 	values[1] = Int32GetDatum((int32) floor(days));
 }
 
+/*
+ * What was answered, by the name that the answer has: {"triggered": 12,
+ * "not_found": 3}. Only what occurred.
+ */
+static Datum
+answers(CpwWorkerSlot *slot)
+{
+	CpwJsonWriter writer = {0};
+
+	cpw_json_open_object(&writer, NULL);
+	for (int verdict = 0; verdict < CPW_VERDICT_COUNT; verdict++)
+	{
+		const CpwVerdictMeaning *meaning = cpw_verdict_meaning(verdict);
+		uint64		count = pg_atomic_read_u64(&slot->verdicts[verdict]);
+		JsonbValue	number;
+
+		if (count == 0 || verdict == CPW_VERDICT_PENDING)
+			continue;
+		number.type = jbvNumeric;
+		number.val.numeric = int64_to_numeric((int64) count);
+		cpw_json_add_value(&writer, meaning->error ? meaning->error
+						   : meaning->message, &number);
+	}
+	cpw_json_close_object(&writer);
+	return JsonbPGetDatum(cpw_json_finish(&writer));
+}
+
+static Datum
+histogram(CpwHistogram *histogram)
+{
+	Datum		counts[CPW_HISTOGRAM_LENGTH];
+
+	for (int i = 0; i < CPW_HISTOGRAM_LENGTH; i++)
+		counts[i] = counter(&histogram->counts[i]);
+	return PointerGetDatum(construct_array(counts, CPW_HISTOGRAM_LENGTH,
+										   INT8OID, 8, true, TYPALIGN_DOUBLE));
+}
+
 /* Under the lock: text and pid belong together. */
 static void
 fill_row(CpwWorkerSlot *slot, int number, Datum *values, bool *nulls)
@@ -95,6 +140,11 @@ fill_row(CpwWorkerSlot *slot, int number, Datum *values, bool *nulls)
 	values[c++] = counter(&slot->refused_connections);
 	fill_certificate(slot, &values[c], &nulls[c]);
 	c += 2;
+	values[c++] = answers(slot);
+	values[c++] = Float8GetDatum((double) pg_atomic_read_u64(&slot->commit_microseconds) / 1000.0);
+	values[c++] = histogram(&slot->batch_sizes);
+	values[c++] = histogram(&slot->batch_times);
+	values[c++] = histogram(&slot->commit_times);
 	Assert(c == STATS_COLUMNS);
 }
 
@@ -138,7 +188,7 @@ cp_webhook_maintenance_stats(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (shared == NULL)
 		return (Datum) 0;
-	slot = &shared->slots[shared->workers];
+	slot = &shared->slots[CPW_MAINTENANCE_SLOT(shared)];
 	LWLockAcquire(shared->lock, LW_SHARED);
 	nulls[c] = slot->pid == 0;
 	values[c++] = Int32GetDatum(slot->pid);
@@ -156,6 +206,52 @@ cp_webhook_maintenance_stats(PG_FUNCTION_ARGS)
 	values[c++] = TimestampTzGetDatum(slot->last_error_at);
 	LWLockRelease(shared->lock);
 	Assert(c == MAINTENANCE_COLUMNS);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	return (Datum) 0;
+}
+
+/*
+ * api_stats(): one row, none in a server that does not preload the library.
+ */
+Datum
+cp_webhook_api_stats(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	CpwShared  *shared = cpw_counters_shared();
+	Datum		values[API_COLUMNS];
+	bool		nulls[API_COLUMNS] = {false};
+	uint64		calls[CPW_CALL_OUTCOMES] = {0};
+	uint64		microseconds = 0;
+	CpwWorkerSlot *slot;
+	int			c = 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (shared == NULL)
+		return (Datum) 0;
+	for (int i = 0; i < CPW_MAX_OPERATIONS; i++)
+	{
+		for (int outcome = 0; outcome < CPW_CALL_OUTCOMES; outcome++)
+			calls[outcome] += pg_atomic_read_u64(&shared->api.calls[i][outcome]);
+		microseconds += pg_atomic_read_u64(&shared->api.microseconds[i]);
+	}
+	slot = &shared->slots[CPW_API_SLOT(shared)];
+	LWLockAcquire(shared->lock, LW_SHARED);
+	nulls[c] = slot->pid == 0;
+	values[c++] = Int32GetDatum(slot->pid);
+	nulls[c] = slot->pid == 0;
+	values[c++] = TimestampTzGetDatum(slot->started_at);
+	nulls[c] = slot->listening[0] == '\0';
+	values[c++] = CStringGetTextDatum(slot->listening);
+	for (int outcome = 0; outcome < CPW_CALL_OUTCOMES; outcome++)
+		values[c++] = Int64GetDatum((int64) calls[outcome]);
+	values[c++] = Float8GetDatum((double) microseconds / 1000.0);
+	values[c++] = counter(&slot->connections);
+	nulls[c] = slot->last_error[0] == '\0';
+	values[c++] = CStringGetTextDatum(slot->last_error);
+	nulls[c] = slot->last_error[0] == '\0';
+	values[c++] = TimestampTzGetDatum(slot->last_error_at);
+	LWLockRelease(shared->lock);
+	Assert(c == API_COLUMNS);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	return (Datum) 0;
 }

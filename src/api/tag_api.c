@@ -28,7 +28,7 @@ read_resource(JsonbContainer *request, bool change)
 	char	   *text = cpw_json_get_text(request, "resourceArn");
 	CpwArn		arn = cpw_arn_read(text);
 	CpwResource resource;
-	CpwStoredSecret secret;
+	CpwStoredAuthentication stored;
 	bool		exists = false;
 
 	resource.type = arn.is_webhook ? CPW_RESOURCE_WEBHOOK :
@@ -38,7 +38,7 @@ read_resource(JsonbContainer *request, bool change)
 		exists = cpw_pipelines_find(arn.name, change ? CPW_PIPELINE_CHANGE :
 									CPW_PIPELINE_READ, NULL);
 	else if (arn.is_ours)
-		exists = change ? cpw_webhooks_lock(arn.name, &secret) :
+		exists = change ? cpw_webhooks_lock(arn.name, &stored) :
 			cpw_webhooks_exists(arn.name);
 	if (!exists)
 		cpw_errors_raise(CPW_RESOURCE_NOT_FOUND, "At 'resourceArn'.",

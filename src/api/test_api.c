@@ -110,10 +110,16 @@ route_of_definition(JsonbContainer *request, const CpwRoute *known,
 	CpwDefinition *definition = cpw_definition_read(request, "definition",
 													problems);
 	Jsonb	   *declaration = NULL;
+	CpwStoredAuthentication stored = {0};
 	CpwPipeline pipeline;
 
-	cpw_definition_keep_secret(definition, known ? known->secret : NULL,
-							   problems);
+	if (known != NULL)
+	{
+		stored.webhook_id = known->id;
+		stored.sealed = known->sealed;
+		stored.configuration = known->configuration;
+	}
+	cpw_definition_keep_secrets(definition, known ? &stored : NULL, problems);
 	cpw_definition_check_filters(definition, problems);
 	if (cpw_pipelines_find(definition->pipeline, CPW_PIPELINE_READ,
 						   &pipeline))
@@ -124,13 +130,16 @@ route_of_definition(JsonbContainer *request, const CpwRoute *known,
 
 	/* A known name keeps its id, and with it its keys and deliveries. */
 	if (known != NULL)
+	{
 		route->id = known->id;
+		route->token = known->token;
+	}
 	route->name = definition->name;
 	route->pipeline = definition->pipeline;
 	route->version = pipeline.version;
 	route->action = definition->action;
 	route->authentication = definition->authentication;
-	route->secret = definition->secret;
+	route->secrets = definition->secrets;
 	route->configuration = definition->configuration;
 	route->filters = definition->filters;
 	(void) cpw_declaration_find_action(declaration, definition->action,
@@ -181,10 +190,10 @@ add_back_test(CpwJsonWriter *answer, CpwWebhook *webhook,
 	cpw_back_test_add(answer, webhook, cpw_back_test_read_since(since));
 	cpw_json_open_array(answer, "warnings");
 	cpw_explanation_add_warnings(answer, webhook, true);
-	if (webhook->authentication == CPW_AUTHENTICATION_GITHUB_HMAC &&
-		before != CPW_AUTHENTICATION_GITHUB_HMAC)
+	if (webhook->key != NULL && before != webhook->authentication)
 		cpw_json_add_text(answer, NULL,
-						  "the recorded deliveries were not authenticated by GITHUB_HMAC: their signatures are taken as right where they have the form");
+						  psprintf("the recorded deliveries were not authenticated by %s: their signatures are taken as right where they have the form",
+								   webhook->scheme->name));
 	cpw_json_close_array(answer);
 }
 

@@ -1,7 +1,7 @@
 /*
  * view_api.c
  *		The trigger by which a change of a definition drops the receivers'
- *		caches, and what the views show of settings.
+ *		caches, and what the views show of settings, and what a path means.
  */
 #include "postgres.h"
 
@@ -9,6 +9,7 @@
 #include "commands/trigger.h"
 #include "compat.h"
 #include "fmgr.h"
+#include "pg/json_path.h"
 #include "pg/settings.h"
 #include "pg/uuid7.h"
 #include "utils/builtins.h"
@@ -20,6 +21,7 @@ PG_FUNCTION_INFO_V1(cp_webhook_definitions_changed);
 PG_FUNCTION_INFO_V1(cp_webhook_webhook_url);
 PG_FUNCTION_INFO_V1(cp_webhook_webhook_arn);
 PG_FUNCTION_INFO_V1(cp_webhook_uuid_at);
+PG_FUNCTION_INFO_V1(cp_webhook_json_path);
 
 /*
  * definitions_changed(): invalidates the table webhook_definitions, whichever
@@ -69,4 +71,14 @@ cp_webhook_uuid_at(PG_FUNCTION_ARGS)
 
 	cpw_uuid7_lower_bound(PG_GETARG_TIMESTAMPTZ(0), uuid);
 	PG_RETURN_UUID_P(uuid);
+}
+
+/* json_path(path text) returns what a filter's path means. */
+Datum
+cp_webhook_json_path(PG_FUNCTION_ARGS)
+{
+	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	CpwJsonPathUse use;
+
+	PG_RETURN_JSONPATH_P(cpw_json_path_compile(path, &use));
 }

@@ -62,25 +62,23 @@ static void
 store_definition(CpwDefinition *definition, Jsonb *declaration,
 				 CpwProblems *problems)
 {
-	CpwStoredSecret secret = {0};
+	CpwStoredAuthentication stored = {0};
 	int64		count = 0;
-	bool		is_known = cpw_webhooks_lock(definition->name, &secret);
+	bool		is_known = cpw_webhooks_lock(definition->name, &stored);
 
 	if (!is_known)
 	{
 		/* Who held the count before may have made this very name. */
 		count = cpw_webhooks_lock_count();
-		is_known = cpw_webhooks_lock(definition->name, &secret);
+		is_known = cpw_webhooks_lock(definition->name, &stored);
 	}
-	/* One that no longer opens can still be replaced. */
-	if (cpw_definition_keeps_secret(definition))
-		cpw_definition_keep_secret(definition,
-								   cpw_webhooks_open_secret(&secret), problems);
+	cpw_definition_keep_secrets(definition, is_known ? &stored : NULL,
+								problems);
 	cpw_errors_raise_all(problems);
 	if (is_known)
 	{
-		cpw_webhooks_update(definition, &secret.webhook_id);
-		cpw_registering_refresh(definition, &secret.webhook_id, declaration);
+		cpw_webhooks_update(definition, &stored.webhook_id);
+		cpw_registering_refresh(definition, &stored.webhook_id, declaration);
 		return;
 	}
 	if (count >= cpw_setting_max_webhooks)

@@ -49,6 +49,11 @@ static const HeaderName secret_names[] = {
 	HEADER_NAME("proxy-authorization"),
 	HEADER_NAME("cookie"),
 	HEADER_NAME("x-gitlab-token"),
+	HEADER_NAME("x-api-key"),
+	HEADER_NAME("api-key"),
+	HEADER_NAME("apikey"),
+	HEADER_NAME("x-auth-token"),
+	HEADER_NAME("x-access-token"),
 };
 
 static inline bool

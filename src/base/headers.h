@@ -33,8 +33,9 @@ extern const CpwHeader *cpw_headers_event(const CpwHeaders *headers);
 extern bool cpw_headers_is_ping(const CpwHeaders *headers);
 
 /*
- * Whether the value of this header is a secret, stored and shown as "****":
- * authorization, proxy-authorization, cookie, x-gitlab-token.
+ * Whether the value of this header is a secret whatever the scheme, stored and
+ * shown as "****": authorization, proxy-authorization, cookie, x-gitlab-token,
+ * and the usual names of headers for API keys.
  */
 extern bool cpw_header_is_secret(const CpwHeader *header);
 

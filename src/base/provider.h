@@ -96,7 +96,7 @@ extern bool cpw_provider_parse_url(const char *url, CpwApiUrl *parts);
 
 /*
  * Whether a host is one of a list, separated by commas: names and addresses as
- * they are, ".example.com" for every name below. An empty list allows any.
+ * they are, ".example.com" for every name below, "*" for any.
  */
 extern bool cpw_provider_host_is_allowed(const CpwApiUrl *url,
 										 const char *list);

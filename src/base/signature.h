@@ -1,52 +1,32 @@
 /*
  * signature.h
- *		The senders' signature schemes as one table over one verifier.
+ *		The one verifier over the table of schemes.
  *
- * A scheme is a row: which header, which hash, how the value is written. The
- * hashes are OpenSSL's. A signature is checked over the received bytes, before
- * any decoding, and compared in constant time.
+ * A signature is checked over the received bytes, before any decoding, and
+ * compared in constant time. The algorithms are OpenSSL's.
  */
 #ifndef CPW_SIGNATURE_H
 #define CPW_SIGNATURE_H
 
+#include "base/signature_key.h"
 #include "cp_webhook.h"
 
-typedef enum CpwSignatureResult
-{
-	CPW_SIGNATURE_VALID,
-	CPW_SIGNATURE_MISSING,		/* no signature header, or an empty one */
-	CPW_SIGNATURE_REPEATED,		/* the header came more than once */
-	CPW_SIGNATURE_MALFORMED,	/* not <prefix><digits> of the right length */
-	CPW_SIGNATURE_MISMATCH,		/* well formed, and wrong */
-	CPW_SIGNATURE_FAILED		/* the library could not compute it */
-} CpwSignatureResult;
-
 /*
- * A secret made ready to verify with: HMAC states keyed once, so that a
- * delivery pays for its body alone. Opaque.
- */
-typedef struct CpwSignatureKey CpwSignatureKey;
-
-/*
- * Makes a key for the authentication (one that signs; now GITHUB_HMAC) of a
- * secret's bytes. NULL for an empty secret, an authentication that does not
- * sign, or when the library fails. Free with cpw_signature_key_free(), which
- * takes NULL. (These two call the library, which allocates.)
- */
-extern CpwSignatureKey *cpw_signature_key_create(CpwAuthentication authentication,
-												 const void *secret,
-												 size_t length);
-extern void cpw_signature_key_free(CpwSignatureKey *key);
-
-/*
- * Whether the headers hold a signature that is worth reading a body for:
- * VALID when it has the scheme's form, else MISSING, REPEATED or MALFORMED.
+ * Whether the headers hold a signature of the scheme's own row that is worth
+ * reading a body for: VALID when it has the scheme's form, else MISSING,
+ * REPEATED or MALFORMED.
  */
 extern CpwSignatureResult cpw_signature_check_form(CpwAuthentication authentication,
 												   const CpwHeaders *headers);
 
-/* The longest digest that a header can hold. */
-#define CPW_MAX_DIGEST_LENGTH	32
+/*
+ * The same with what a key's configuration says, and the parts beside the body
+ * that are signed: NO_ID, NO_TIMESTAMP, STALE as well. now in seconds since
+ * 1970. A NULL key is FAILED.
+ */
+extern CpwSignatureResult cpw_signature_check_head(const CpwSignatureKey *key,
+												   const CpwHeaders *headers,
+												   int64_t now);
 
 /* A signature as it came, which is still to be compared. */
 typedef struct CpwReceivedSignature
@@ -56,21 +36,52 @@ typedef struct CpwReceivedSignature
 	uint8_t		digest[CPW_MAX_DIGEST_LENGTH];
 } CpwReceivedSignature;
 
-/* The same check, which hands out what it has read when it is VALID. */
+/*
+ * cpw_signature_check_form(), which hands out the first signature that it has
+ * read when it is VALID. For schemes that sign with an HMAC.
+ */
 extern CpwSignatureResult cpw_signature_read(CpwAuthentication authentication,
 											 const CpwHeaders *headers,
 											 CpwReceivedSignature *received);
 
+/* What is to be verified. */
+typedef struct CpwSignedRequest
+{
+	const CpwHeaders *headers;
+	const void *body;
+	size_t		length;
+	const char *url;			/* as the sender calls it; NULL: unknown */
+	int64_t		now;			/* seconds since 1970 */
+} CpwSignedRequest;
+
+/* What a request was verified with. */
+typedef enum CpwSignatureMatch
+{
+	CPW_MATCH_NONE,
+	CPW_MATCH_CURRENT,			/* the secret */
+	CPW_MATCH_PREVIOUS,			/* the one before it */
+	CPW_MATCH_PUBLIC_KEY
+} CpwSignatureMatch;
+
 /*
- * Verifies the signature of a body. GITHUB_HMAC: X-Hub-Signature-256
- * ("sha256=" and 64 hex digits); X-Hub-Signature ("sha1=" and 40) counts only
- * where the former is absent.
- * https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries
- * A NULL key is never valid.
+ * Verifies a request. *match (may be NULL) is set where it is VALID. Where a
+ * header holds several signatures one that is right is enough. A NULL key is
+ * never valid: FAILED.
  */
 extern CpwSignatureResult cpw_signature_verify(const CpwSignatureKey *key,
-											   const CpwHeaders *headers,
-											   const void *body, size_t length);
+											   const CpwSignedRequest *request,
+											   CpwSignatureMatch *match);
+
+/* Whether only requests with a URL can be verified. */
+extern bool cpw_signature_needs_url(const CpwSignatureKey *key);
+
+/* Whether a text is the secret of a scheme that compares secrets. */
+extern bool cpw_signature_is_secret(const CpwSignatureKey *key,
+									const char *text, size_t length,
+									int64_t now, CpwSignatureMatch *match);
+
+/* The API's words for a match: current, previous, public_key; NULL for NONE. */
+extern const char *cpw_signature_match_name(CpwSignatureMatch match);
 
 /*
  * One sentence without a final period that says what is wrong, for the reason

@@ -172,7 +172,12 @@ send_answer(CpwRequest *request, struct MHD_Connection *mhd)
 											   MHD_RESPMEM_MUST_COPY);
 	if (response == NULL)
 		return MHD_NO;
-	MHD_add_response_header(response, "Content-Type", "application/json");
+	MHD_add_response_header(response, "Content-Type",
+							request->answer_type != NULL
+							? request->answer_type : "application/json");
+	if (request->answer_header != NULL)
+		MHD_add_response_header(response, request->answer_header,
+								request->answer_value);
 	if (request->closes)
 	{
 		MHD_add_response_header(response, "Connection", "close");

@@ -84,9 +84,9 @@ extern void cpw_listener_read_body(CpwListener *listener, CpwRequest *request,
 								   bool count_values);
 
 /*
- * Answers a request with a JSON body. allow (a constant, may be NULL) and
- * retry_after (seconds, 0: none) become headers. The request is the
- * listener's again.
+ * Answers a request with a body (JSON, where answer_type of the request does
+ * not say otherwise). allow (a constant, may be NULL) and retry_after (seconds,
+ * 0: none) become headers. The request is the listener's again.
  */
 extern void cpw_listener_answer(CpwListener *listener, CpwRequest *request,
 								int status, const char *body, size_t length,

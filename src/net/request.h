@@ -39,6 +39,15 @@ typedef struct CpwRequest
 	struct CpwRequest *next;	/* in a list that the owner took */
 	void	   *owner;
 
+	/*
+	 * Of the answer, beside what cpw_listener_answer() is told: another type
+	 * than application/json, and one header more. NULL, or constants, and a
+	 * value that ends in NUL.
+	 */
+	const char *answer_type;
+	const char *answer_header;
+	char		answer_value[64];
+
 	/* The listener's own. */
 	struct CpwConnection *connection;
 	int			state;

@@ -216,3 +216,59 @@ cpw_address_of_client(const struct sockaddr_storage *peer,
 	*client = *peer;
 	return false;
 }
+
+/* ---- ranges of definitions ---- */
+
+/* Whether no bit of an address is set beyond its first bits. */
+static bool
+host_bits_are_zero(const unsigned char *address, int length, int bits)
+{
+	for (int i = 0; i < length; i++)
+	{
+		int			in_network = Max(0, Min(8, bits - i * 8));
+
+		if ((address[i] & (0xff >> in_network)) != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The server's own parser of inet does the work; what it takes beyond the usual
+ * notation (10.1/16, 010.0.0.1) is refused, because others read it otherwise.
+ * A range of mapped addresses would admit nobody: a client's IPv4 address is
+ * compared as one.
+ */
+const char *
+cpw_address_range_fault(const char *range)
+{
+	bool		is_v6 = strchr(range, ':') != NULL;
+	int			length = is_v6 ? 16 : 4;
+	unsigned char address[16] = {0};
+	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+	int			bits;
+	int			dots = 0;
+
+	if (strspn(range, is_v6 ? "0123456789abcdefABCDEF:./" : "0123456789./") !=
+		strlen(range))
+		return "is no CIDR range";
+	bits = pg_inet_net_pton(is_v6 ? PGSQL_AF_INET6 : PGSQL_AF_INET, range,
+							address, (size_t) -1);
+	if (bits < 0)
+		return "is no CIDR range";
+	for (const char *p = range; *p != '\0' && *p != '/'; p++)
+	{
+		bool		begins = p == range || p[-1] == '.';
+
+		dots += *p == '.';
+		if (!is_v6 && begins && *p == '0' && p[1] >= '0' && p[1] <= '9')
+			return "has an octet with a leading zero";
+	}
+	if (!is_v6 && dots != 3)
+		return "is no CIDR range";
+	if (!host_bits_are_zero(address, length, bits))
+		return "has bits set to the right of its prefix length";
+	if (is_v6 && bits >= 96 && memcmp(address, mapped, sizeof(mapped)) == 0)
+		return "is an IPv4 range written as an IPv6 one";
+	return NULL;
+}

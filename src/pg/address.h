@@ -23,6 +23,9 @@ extern inet *cpw_address_from_socket(const struct sockaddr_storage *socket);
 extern bool cpw_address_parse(const char *text,
 							  struct sockaddr_storage *socket);
 
+/* What is wrong with a CIDR range or an address, as a clause; NULL: nothing. */
+extern const char *cpw_address_range_fault(const char *range);
+
 /* Whether the range holds the address; never across families. */
 extern bool cpw_address_in_range(const inet *address, const inet *range);
 

@@ -9,6 +9,7 @@
 #include "base/signature.h"
 #include "pg/address.h"
 #include "pg/admission.h"
+#include "pg/errors.h"
 #include "pg/settings.h"
 
 typedef CpwVerdict (*Check) (const CpwPost *post,
@@ -43,8 +44,9 @@ check_address(const CpwPost *post, const CpwWebhook *webhook,
 {
 	struct sockaddr_storage client;
 	inet	   *address;
+	bool		is_ours = webhook->authentication != CPW_AUTHENTICATION_IP;
 
-	if (webhook->authentication != CPW_AUTHENTICATION_IP)
+	if (is_ours && webhook->range_count == 0)
 		return CPW_VERDICT_PENDING;
 	if (!cpw_address_of_client(post->peer, &post->headers,
 							   cpw_setting_trusted_proxies, &client))
@@ -53,10 +55,11 @@ check_address(const CpwPost *post, const CpwWebhook *webhook,
 		return CPW_VERDICT_ADDRESS_DENIED;
 	}
 	address = cpw_address_from_socket(&client);
-	if (address != NULL && webhook->range != NULL &&
-		cpw_address_in_range(address, webhook->range))
-		return CPW_VERDICT_PENDING;
-	*reason = "the address is not in AllowedIPRange";
+	for (int i = 0; address != NULL && i < webhook->range_count; i++)
+		if (cpw_address_in_range(address, webhook->ranges[i]))
+			return CPW_VERDICT_PENDING;
+	*reason = is_ours ? "the address is in none of AllowedIPRanges" :
+		"the address is not in AllowedIPRange";
 	return CPW_VERDICT_ADDRESS_DENIED;
 }
 
@@ -107,10 +110,11 @@ static CpwVerdict
 check_ids(const CpwPost *post, const CpwWebhook *webhook,
 		  const char **reason)
 {
-	const CpwHeader *id = cpw_headers_delivery_id(&post->headers);
-	const CpwHeader *event = cpw_headers_event(&post->headers);
+	const CpwHeader *id = cpw_scheme_delivery_id(webhook->scheme,
+												 &post->headers);
+	const CpwHeader *event = cpw_scheme_event(webhook->scheme,
+											  &post->headers);
 
-	(void) webhook;
 	if (id != NULL && id->value_length > CPW_MAX_ID_LENGTH)
 		*reason = psprintf("the delivery id is longer than %d bytes",
 						   CPW_MAX_ID_LENGTH);
@@ -122,22 +126,44 @@ check_ids(const CpwPost *post, const CpwWebhook *webhook,
 	return CPW_VERDICT_BAD_REQUEST;
 }
 
+/* Whether one of the headers is masked, as secrets are in recorded ones. */
+static bool
+has_mask(const CpwHeaders *headers)
+{
+	for (int i = 0; i < headers->count; i++)
+		if (headers->items[i].value_length == strlen(CPW_MASK) &&
+			memcmp(headers->items[i].value, CPW_MASK, strlen(CPW_MASK)) == 0)
+			return true;
+	return false;
+}
+
+/* Whether it says nothing of a delivery that is recorded. */
+static bool
+is_of_its_time(const CpwPost *post, CpwSignatureResult result)
+{
+	if ((post->skipped & CPW_STEP_SIGNATURE) == 0)
+		return false;
+	return result == CPW_SIGNATURE_STALE ||
+		(result == CPW_SIGNATURE_MALFORMED && has_mask(&post->headers));
+}
+
 static CpwVerdict
 check_signature_form(const CpwPost *post, const CpwWebhook *webhook,
 					 const char **reason)
 {
 	CpwSignatureResult result;
 
-	if (webhook->authentication == CPW_AUTHENTICATION_NONE)
+	if (webhook->scheme == NULL)
 	{
 		*reason = "the webhook's authentication is unknown to this version";
 		return CPW_VERDICT_BAD_SIGNATURE;
 	}
-	if (webhook->authentication != CPW_AUTHENTICATION_GITHUB_HMAC)
+	if (cpw_scheme_way_count(webhook->scheme) == 0)
 		return CPW_VERDICT_PENDING;
-	result = cpw_signature_check_form(webhook->authentication,
-									  &post->headers);
-	if (result == CPW_SIGNATURE_VALID)
+	result = webhook->key != NULL ?
+		cpw_signature_check_head(webhook->key, &post->headers, post->now) :
+		cpw_signature_check_form(webhook->authentication, &post->headers);
+	if (result == CPW_SIGNATURE_VALID || is_of_its_time(post, result))
 		return CPW_VERDICT_PENDING;
 	*reason = cpw_signature_explain(webhook->authentication, result);
 	return CPW_VERDICT_BAD_SIGNATURE;

@@ -9,6 +9,7 @@
 
 #include <sys/socket.h>
 
+#include "base/challenge.h"
 #include "cp_webhook.h"
 #include "pg/webhook.h"
 
@@ -41,6 +42,11 @@ typedef struct CpwPost
 
 	/* Bits of CpwStep that cannot be taken; none at a receiver. */
 	unsigned int skipped;
+	int64		now;			/* seconds since 1970 */
+
+	/* What the judgement tells beside its verdict. */
+	CpwSignatureMatch match;	/* which secret it was verified with */
+	CpwChallengeAnswer *answer; /* a handshake's; NULL: the verdict's own */
 } CpwPost;
 
 /*

@@ -10,9 +10,13 @@
 #include "miscadmin.h"
 #include "pg/counters.h"
 #include "pg/settings.h"
+#include "port/pg_bitutils.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
+
+/* Workers that are no receivers: for maintenance, and the AWS wire. */
+#define OTHER_WORKERS	2
 
 static shmem_request_hook_type previous_request_hook;
 static shmem_startup_hook_type previous_startup_hook;
@@ -22,7 +26,7 @@ static Size
 shared_size(void)
 {
 	return add_size(offsetof(CpwShared, slots),
-					mul_size(cpw_setting_workers + 1,
+					mul_size(cpw_setting_workers + OTHER_WORKERS,
 							 sizeof(CpwWorkerSlot)));
 }
 
@@ -36,6 +40,13 @@ request_memory(void)
 }
 
 static void
+init_histogram(CpwHistogram *histogram)
+{
+	for (int i = 0; i < CPW_HISTOGRAM_LENGTH; i++)
+		pg_atomic_init_u64(&histogram->counts[i], 0);
+}
+
+static void
 init_slot(CpwWorkerSlot *slot)
 {
 	memset(slot, 0, sizeof(CpwWorkerSlot));
@@ -46,6 +57,10 @@ init_slot(CpwWorkerSlot *slot)
 	pg_atomic_init_u64(&slot->largest_batch, 0);
 	pg_atomic_init_u64(&slot->body_bytes, 0);
 	pg_atomic_init_u64(&slot->batch_microseconds, 0);
+	pg_atomic_init_u64(&slot->commit_microseconds, 0);
+	init_histogram(&slot->batch_sizes);
+	init_histogram(&slot->batch_times);
+	init_histogram(&slot->commit_times);
 	pg_atomic_init_u64(&slot->connections, 0);
 	pg_atomic_init_u64(&slot->buffered_bytes, 0);
 	pg_atomic_init_u64(&slot->refused_connections, 0);
@@ -64,6 +79,17 @@ init_maintenance(CpwMaintenance *maintenance)
 	pg_atomic_init_u64(&maintenance->executions_removed, 0);
 }
 
+static void
+init_api(CpwApiCounters *api)
+{
+	for (int i = 0; i < CPW_MAX_OPERATIONS; i++)
+	{
+		for (int outcome = 0; outcome < CPW_CALL_OUTCOMES; outcome++)
+			pg_atomic_init_u64(&api->calls[i][outcome], 0);
+		pg_atomic_init_u64(&api->microseconds[i], 0);
+	}
+}
+
 /* Runs at the server's start and again after a crash of any process. */
 static void
 start_memory(void)
@@ -79,7 +105,8 @@ start_memory(void)
 		shared->lock = &(GetNamedLWLockTranche("cp_webhook")->lock);
 		shared->workers = cpw_setting_workers;
 		init_maintenance(&shared->maintenance);
-		for (int i = 0; i <= shared->workers; i++)
+		init_api(&shared->api);
+		for (int i = 0; i < shared->workers + OTHER_WORKERS; i++)
 			init_slot(&shared->slots[i]);
 	}
 	LWLockRelease(AddinShmemInitLock);
@@ -172,4 +199,18 @@ cpw_counters_wake_at_commit(void)
 		RegisterXactCallback(at_end, NULL);
 	is_registered = true;
 	wake_at_commit = true;
+}
+
+void
+cpw_counters_count(CpwHistogram *histogram, uint64 value)
+{
+	int			i = value <= 1 ? 0 : (int) pg_ceil_log2_64(value);
+
+	cpw_counters_add(&histogram->counts[Min(i, CPW_HISTOGRAM_LENGTH - 1)], 1);
+}
+
+void
+cpw_counters_count_time(CpwHistogram *histogram, uint64 microseconds)
+{
+	cpw_counters_count(histogram, (microseconds + 124) / 125);
 }

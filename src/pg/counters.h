@@ -17,13 +17,24 @@
 #include "port/atomics.h"
 #include "storage/lwlock.h"
 
+/*
+ * Element i of a histogram counts what is above its bound i - 1 and not above
+ * bound i; the bounds are powers of two, the last element has none.
+ */
+#define CPW_HISTOGRAM_LENGTH	15
+
+typedef struct CpwHistogram
+{
+	pg_atomic_uint64 counts[CPW_HISTOGRAM_LENGTH];
+} CpwHistogram;
+
 typedef struct CpwWorkerSlot
 {
 	/* Under the lock. */
 	int			pid;			/* 0: not running */
 	TimestampTz started_at;
 	bool		connecting;		/* to the database; stays set when that fails */
-	char		listening[256]; /* addresses, "" when there are none */
+	char		listening[1056];	/* addresses, "" when there are none */
 	char		last_error[256];
 	TimestampTz last_error_at;
 
@@ -35,6 +46,10 @@ typedef struct CpwWorkerSlot
 	pg_atomic_uint64 body_bytes;
 	pg_atomic_uint64 refused_connections;	/* their address had too many */
 	pg_atomic_uint64 batch_microseconds;	/* spent in their transactions */
+	pg_atomic_uint64 commit_microseconds;	/* the last part of that */
+	CpwHistogram batch_sizes;	/* bounds 1, 2, 4, ... requests */
+	CpwHistogram batch_times;	/* bounds 1/8, 1/4, 1/2, ... ms */
+	CpwHistogram commit_times;
 
 	/* Now. */
 	pg_atomic_uint64 connections;
@@ -62,15 +77,43 @@ typedef struct CpwMaintenance
 	pg_atomic_uint64 executions_removed;
 } CpwMaintenance;
 
+/* What became of a call on the AWS wire, by its status. */
+typedef enum CpwCallOutcome
+{
+	CPW_CALL_SUCCEEDED,			/* 2xx */
+	CPW_CALL_REFUSED,			/* 4xx */
+	CPW_CALL_FAILED				/* 5xx */
+} CpwCallOutcome;
+
+#define CPW_CALL_OUTCOMES	(CPW_CALL_FAILED + 1)
+
+/* Room for the operations of the wire; the first stands for unknown ones. */
+#define CPW_MAX_OPERATIONS	32
+
+/* What the api worker tells beside its slot, since the server's start. */
+typedef struct CpwApiCounters
+{
+	pg_atomic_uint64 calls[CPW_MAX_OPERATIONS][CPW_CALL_OUTCOMES];
+	pg_atomic_uint64 microseconds[CPW_MAX_OPERATIONS];	/* in transactions */
+} CpwApiCounters;
+
 typedef struct CpwShared
 {
 	LWLock	   *lock;
 	int			workers;		/* receivers */
 	CpwMaintenance maintenance;
+	CpwApiCounters api;
 
-	/* The receivers' by number, then that of the maintenance worker. */
+	/*
+	 * The receivers' by number, then that of the maintenance worker, then
+	 * that of the api worker.
+	 */
 	CpwWorkerSlot slots[FLEXIBLE_ARRAY_MEMBER];
 } CpwShared;
+
+/* Numbers of slots behind the receivers'. */
+#define CPW_MAINTENANCE_SLOT(shared)	((shared)->workers)
+#define CPW_API_SLOT(shared)			((shared)->workers + 1)
 
 /* Asks for the shared memory; called by _PG_init() while preloading. */
 extern void cpw_counters_request(void);
@@ -99,5 +142,12 @@ cpw_counters_add(pg_atomic_uint64 *counter, uint64 value)
 {
 	pg_atomic_write_u64(counter, pg_atomic_read_u64(counter) + value);
 }
+
+/* Counts a value in a histogram whose first bound is 1; own slot only. */
+extern void cpw_counters_count(CpwHistogram *histogram, uint64 value);
+
+/* The same for a time, whose first bound is an eighth of a millisecond. */
+extern void cpw_counters_count_time(CpwHistogram *histogram,
+									uint64 microseconds);
 
 #endif							/* CPW_COUNTERS_H */

@@ -179,16 +179,38 @@ typedef struct Copy
 static void copy_value(Copy *copy, const CpwShape *shape, const char *name,
 					   JsonbValue *value);
 
-/* The stored value in the place of a mask. */
+static bool
+same_text(JsonbContainer *one, JsonbContainer *other, const char *key)
+{
+	char	   *first = cpw_json_get_text(one, key);
+	char	   *second = cpw_json_get_text(other, key);
+
+	return first == NULL || second == NULL ? first == second :
+		strcmp(first, second) == 0;
+}
+
+/*
+ * The stored value in the place of a mask. Who only changes where an action's
+ * secrets are sent to does not know them, and must not learn them there.
+ */
 static JsonbValue *
 stored_secret(Copy *copy, const char *key)
 {
 	char	   *action = cpw_json_get_text(copy->action, "name");
-	JsonbValue *secret =
-		cpw_json_get(cpw_json_get_container(find_action(copy->stored, action,
-														false),
-											"configuration"), key);
+	JsonbContainer *stored = find_action(copy->stored, action, false);
+	JsonbContainer *configuration = cpw_json_get_container(stored, "configuration");
+	JsonbValue *secret = cpw_json_get(configuration, key);
 
+	if (secret != NULL &&
+		(!same_text(configuration, cpw_json_get_container(copy->action, "configuration"),
+					"ApiUrl") ||
+		 !same_text(cpw_json_get_container(stored, "actionTypeId"),
+					cpw_json_get_container(copy->action, "actionTypeId"), "provider")))
+		cpw_errors_add(copy->problems, CPW_INVALID_ACTION_DECLARATION,
+					   psprintf("%s.%s", copy->path.data, key),
+					   "Give the value itself.",
+					   "'" CPW_MASK "' stands for the value that is stored, which action '%s' has for another provider or ApiUrl",
+					   action);
 	if (secret == NULL)
 		cpw_errors_add(copy->problems, CPW_INVALID_ACTION_DECLARATION,
 					   psprintf("%s.%s", copy->path.data, key),

@@ -5,8 +5,6 @@
  */
 #include "postgres.h"
 
-#include <sys/socket.h>
-
 #include "compat.h"
 #include "pg/declaration.h"
 #include "pg/definition.h"
@@ -15,29 +13,13 @@
 #include "pg/json.h"
 #include "pg/webhook.h"
 #include "utils/builtins.h"
-#include "utils/inet.h"
 
-/* ---- authentication ---- */
-
-#define SECRET_TOKEN			"SecretToken"
-#define ALLOWED_IP_RANGE		"AllowedIPRange"
-
-/* Which member each authentication takes: that one, and no other. */
-typedef struct AuthenticationRule
+/* The member of the request that it is. */
+static const char *
+root_of(const CpwDefinition *definition)
 {
-	const char *authentication;
-	const char *takes;			/* NULL: none */
-	const char *hint;
-} AuthenticationRule;
-
-static const AuthenticationRule authentication_rules[] = {
-	{"GITHUB_HMAC", SECRET_TOKEN,
-	"Set authenticationConfiguration to {\"SecretToken\": \"...\"}."},
-	{"IP", ALLOWED_IP_RANGE,
-	"Set authenticationConfiguration to {\"AllowedIPRange\": \"192.0.2.0/24\"}."},
-	{"UNAUTHENTICATED", NULL,
-	"Set authenticationConfiguration to {}."},
-};
+	return definition->place ? definition->place : "webhook";
+}
 
 /* Where in the request something of the definition stands. */
 static char *
@@ -53,147 +35,10 @@ place_of(const CpwDefinition *definition, const char *format,...)
 	va_start(args, format);
 	vsnprintf(member, sizeof(member), format, args);
 	va_end(args);
-	return psprintf("%s.%s", definition->place ? definition->place : "webhook",
-					member);
-}
-
-static void
-add_authentication_problem(const CpwDefinition *definition,
-						   CpwProblems *problems, const char *member,
-						   const char *hint, const char *text)
-{
-	cpw_errors_add(problems, CPW_INVALID_WEBHOOK_AUTHENTICATION_PARAMETERS,
-				   place_of(definition, "authenticationConfiguration%s%s",
-							member ? "." : "", member ? member : ""),
-				   hint, "%s", text);
-}
-
-/* Whether no bit of an address is set beyond its first bits. */
-static bool
-host_bits_are_zero(const unsigned char *address, int length, int bits)
-{
-	for (int i = 0; i < length; i++)
-	{
-		int			in_network = Max(0, Min(8, bits - i * 8));
-
-		if ((address[i] & (0xff >> in_network)) != 0)
-			return false;
-	}
-	return true;
-}
-
-/*
- * What is wrong with a range, or NULL. The server's own parser of inet does
- * the work; what it takes beyond the usual notation (10.1/16, 010.0.0.1) is
- * refused, because others read it otherwise. A range of mapped addresses would
- * admit nobody: a client's IPv4 address is compared as one.
- */
-static const char *
-range_fault(const char *range)
-{
-	bool		is_v6 = strchr(range, ':') != NULL;
-	int			length = is_v6 ? 16 : 4;
-	unsigned char address[16] = {0};
-	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-	int			bits;
-	int			dots = 0;
-
-	if (strspn(range, is_v6 ? "0123456789abcdefABCDEF:./" : "0123456789./") !=
-		strlen(range))
-		return "is no CIDR range";
-	bits = pg_inet_net_pton(is_v6 ? PGSQL_AF_INET6 : PGSQL_AF_INET, range,
-							address, (size_t) -1);
-	if (bits < 0)
-		return "is no CIDR range";
-	for (const char *p = range; *p != '\0' && *p != '/'; p++)
-	{
-		bool		begins = p == range || p[-1] == '.';
-
-		dots += *p == '.';
-		if (!is_v6 && begins && *p == '0' && p[1] >= '0' && p[1] <= '9')
-			return "has an octet with a leading zero";
-	}
-	if (!is_v6 && dots != 3)
-		return "is no CIDR range";
-	if (!host_bits_are_zero(address, length, bits))
-		return "has bits set to the right of its prefix length";
-	if (is_v6 && bits >= 96 && memcmp(address, mapped, sizeof(mapped)) == 0)
-		return "is an IPv4 range written as an IPv6 one";
-	return NULL;
-}
-
-static void
-check_authentication(const CpwDefinition *definition,
-					 JsonbContainer *configuration, CpwProblems *problems)
-{
-	const char *authentication = definition->authentication;
-	static const char *const members[] = {SECRET_TOKEN, ALLOWED_IP_RANGE};
-	const AuthenticationRule *rule = authentication_rules;
-	const char *range = cpw_json_get_text(configuration, ALLOWED_IP_RANGE);
-	const char *fault;
-
-	while (strcmp(rule->authentication, authentication) != 0)
-		rule++;
-	for (size_t i = 0; i < lengthof(members); i++)
-	{
-		bool		wanted = rule->takes != NULL &&
-			strcmp(rule->takes, members[i]) == 0;
-		bool		given = cpw_json_get(configuration, members[i]) != NULL;
-
-		if (wanted && !given)
-			add_authentication_problem(definition, problems, NULL, rule->hint,
-									   psprintf("%s needs %s", authentication,
-												members[i]));
-		if (given && !wanted)
-			add_authentication_problem(definition, problems, members[i], rule->hint,
-									   psprintf("%s takes no %s",
-												authentication, members[i]));
-	}
-	if (range == NULL || rule->takes == NULL ||
-		strcmp(rule->takes, ALLOWED_IP_RANGE) != 0)
-		return;
-	fault = range_fault(range);
-	if (fault != NULL)
-		add_authentication_problem(definition, problems, ALLOWED_IP_RANGE,
-								   "Give one range such as 192.0.2.0/24 or 2001:db8::/32, or one address.",
-								   psprintf("'%s' %s", range, fault));
-}
-
-bool
-cpw_definition_keeps_secret(const CpwDefinition *definition)
-{
-	return definition->secret != NULL &&
-		strcmp(definition->secret, CPW_MASK) == 0;
-}
-
-void
-cpw_definition_keep_secret(CpwDefinition *definition, const char *stored,
-						   CpwProblems *problems)
-{
-	if (!cpw_definition_keeps_secret(definition))
-		return;
-	if (stored != NULL)
-		definition->secret = pstrdup(stored);
-	else
-		add_authentication_problem(definition, problems, SECRET_TOKEN,
-								   "Give the secret itself.",
-								   "'" CPW_MASK "' stands for the secret that is stored, and none is");
+	return psprintf("%s.%s", root_of(definition), member);
 }
 
 /* ---- reading and showing ---- */
-
-/* The configuration without the secret, which has a column of its own. */
-static Jsonb *
-read_configuration(JsonbContainer *configuration)
-{
-	CpwJsonWriter writer = {0};
-
-	cpw_json_open_object(&writer, NULL);
-	cpw_json_add_text(&writer, ALLOWED_IP_RANGE,
-					  cpw_json_get_text(configuration, ALLOWED_IP_RANGE));
-	cpw_json_close_object(&writer);
-	return cpw_json_finish(&writer);
-}
 
 /* The rules as they were put; a member that is null is absent. */
 static Jsonb *
@@ -231,19 +76,38 @@ cpw_definition_read(JsonbContainer *request, const char *place,
 	definition->pipeline = cpw_json_get_text(webhook, "targetPipeline");
 	definition->action = cpw_json_get_text(webhook, "targetAction");
 	definition->authentication = cpw_json_get_text(webhook, "authentication");
-	definition->secret = cpw_json_get_text(configuration, SECRET_TOKEN);
-	definition->configuration = read_configuration(configuration);
+	definition->given = configuration;
+	cpw_authentication_read_secrets(configuration, &definition->secrets);
+	definition->configuration =
+		cpw_authentication_store(definition->authentication, configuration,
+								 &definition->secrets, NULL);
 	definition->filters = read_filters(cpw_json_get_container(webhook,
 															  "filters"));
-	check_authentication(definition, configuration, problems);
+	cpw_authentication_check(definition->authentication, configuration, place,
+							 problems);
 	return definition;
+}
+
+void
+cpw_definition_keep_secrets(CpwDefinition *definition,
+							const CpwStoredAuthentication *stored,
+							CpwProblems *problems)
+{
+	char	   *expires;
+
+	cpw_authentication_resolve(definition->authentication, definition->given,
+							   stored, &definition->secrets, &expires,
+							   root_of(definition), problems);
+	definition->configuration =
+		cpw_authentication_store(definition->authentication,
+								 definition->given, &definition->secrets,
+								 expires);
 }
 
 Jsonb *
 cpw_definition_show(const CpwDefinition *definition)
 {
 	CpwJsonWriter writer = {0};
-	JsonbContainer *configuration = &definition->configuration->root;
 
 	cpw_json_open_object(&writer, NULL);
 	cpw_json_add_text(&writer, "name", definition->name);
@@ -252,10 +116,8 @@ cpw_definition_show(const CpwDefinition *definition)
 	cpw_json_add_jsonb(&writer, "filters", definition->filters);
 	cpw_json_add_text(&writer, "authentication", definition->authentication);
 	cpw_json_open_object(&writer, "authenticationConfiguration");
-	cpw_json_add_text(&writer, ALLOWED_IP_RANGE,
-					  cpw_json_get_text(configuration, ALLOWED_IP_RANGE));
-	if (strcmp(definition->authentication, "GITHUB_HMAC") == 0)
-		cpw_json_add_text(&writer, SECRET_TOKEN, CPW_MASK);
+	cpw_authentication_show(&writer, definition->authentication,
+							&definition->configuration->root);
 	cpw_json_close_object(&writer);
 	cpw_json_close_object(&writer);
 	return cpw_json_finish(&writer);
@@ -287,13 +149,8 @@ cpw_definition_check_filters(const CpwDefinition *definition,
 			continue;
 		cpw_errors_add(problems, CPW_INVALID_WEBHOOK_FILTER_PATTERN,
 					   place_of(definition, "filters.%d.member.jsonPath", i + 1),
-					   "Use a JSONPath such as $.ref or $.commits[0].id, or a jsonpath of PostgreSQL.",
-					   "'%s' is no path: %s%s%s%s",
-					   cpw_json_get_text(rule, "jsonPath"), error->message,
-					   error->detail ? ": " : "",
-					   error->detail ? error->detail : "",
-					   error->cursorpos > 0 ?
-					   psprintf(" at character %d", error->cursorpos) : "");
+					   error->hint ? pstrdup(error->hint) : NULL,
+					   "%s", cpw_errors_text(error));
 		FreeErrorData(error);
 	}
 }

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "cp_webhook.h"
+#include "pg/authentication.h"
 #include "pg/errors.h"
 #include "utils/jsonb.h"
 
@@ -18,10 +19,11 @@ typedef struct CpwDefinition
 	char	   *pipeline;
 	char	   *action;
 	char	   *authentication; /* the API's word */
-	char	   *secret;			/* SecretToken; NULL: none */
-	Jsonb	   *configuration;	/* of the authentication, without the secret */
+	CpwSecrets	secrets;		/* of the authentication */
+	Jsonb	   *configuration;	/* of the authentication, without the secrets */
 	Jsonb	   *filters;
 	const char *place;			/* the request's member; NULL: of no request */
+	JsonbContainer *given;		/* the configuration in the request */
 } CpwDefinition;
 
 /*
@@ -32,17 +34,14 @@ extern CpwDefinition *cpw_definition_read(JsonbContainer *request,
 										  const char *place,
 										  CpwProblems *problems);
 
-/* Whether "****" stands in the place of its secret. */
-extern bool cpw_definition_keeps_secret(const CpwDefinition *definition);
-
 /*
- * Puts the stored secret in the place of "****", so that a caller that writes
- * back what it read changes nothing. stored is NULL where there is none: a
- * problem then.
+ * Puts stored secrets in the place of "****", so that a caller that writes back
+ * what it read changes nothing, and keeps the secret before this one where the
+ * configuration asks for it. stored is NULL where there is no such webhook.
  */
-extern void cpw_definition_keep_secret(CpwDefinition *definition,
-									   const char *stored,
-									   CpwProblems *problems);
+extern void cpw_definition_keep_secrets(CpwDefinition *definition,
+										const CpwStoredAuthentication *stored,
+										CpwProblems *problems);
 
 /* Collects what is wrong with the paths of the filters. */
 extern void cpw_definition_check_filters(const CpwDefinition *definition,
@@ -64,7 +63,7 @@ extern void cpw_definition_check_target(const CpwDefinition *definition,
 										Jsonb *declaration,
 										CpwProblems *problems);
 
-/* The WebhookDefinition with its secret masked. */
+/* The WebhookDefinition with its secrets masked. */
 extern Jsonb *cpw_definition_show(const CpwDefinition *definition);
 
 /*

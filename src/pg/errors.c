@@ -100,6 +100,30 @@ cpw_errors_name(CpwException exception)
 	return exceptions[exception].name;
 }
 
+const char *
+cpw_errors_name_of_state(int sqlstate)
+{
+	for (size_t i = 0; i < lengthof(exceptions); i++)
+		if (exceptions[i].sqlstate == sqlstate)
+			return exceptions[i].name;
+	return NULL;
+}
+
+const char *
+cpw_errors_text(const ErrorData *error)
+{
+	for (size_t i = 0; i < lengthof(exceptions); i++)
+	{
+		size_t		length = strlen(exceptions[i].name);
+
+		if (error->sqlerrcode == exceptions[i].sqlstate &&
+			strncmp(error->message, exceptions[i].name, length) == 0 &&
+			strncmp(error->message + length, ": ", 2) == 0)
+			return error->message + length + 2;
+	}
+	return error->message;
+}
+
 int
 cpw_errors_hide_statement(void)
 {

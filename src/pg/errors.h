@@ -44,11 +44,17 @@ typedef enum CpwException
 /* The name, as it stands before the colon of a message. */
 extern const char *cpw_errors_name(CpwException exception);
 
+/* The name of the exception with this SQLSTATE, or NULL. */
+extern const char *cpw_errors_name_of_state(int sqlstate);
+
 /* Raises one exception; detail and hint are full sentences, or NULL. */
 _Noreturn extern void cpw_errors_raise(CpwException exception,
 									   const char *detail, const char *hint,
 									   const char *format,...)
 			pg_attribute_printf(4, 5);
+
+/* A caught error's message, of an exception what stands behind its name. */
+extern const char *cpw_errors_text(const ErrorData *error);
 
 /*
  * For ereport() and error context callbacks: keeps the statement, whose text

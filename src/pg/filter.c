@@ -11,9 +11,10 @@
 
 #include "compat.h"
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "mb/pg_wchar.h"
 #include "pg/filter.h"
+#include "pg/json_path.h"
 #include "pg/shape.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -61,111 +62,13 @@ selects_truth(JsonPath *path)
 	}
 }
 
-static void find_variables(JsonPathItem *item, CpwFilter *filter);
-
-static void
-find_in_operands(JsonPathItem *item, CpwFilter *filter)
-{
-	JsonPathItem operand;
-
-	jspGetLeftArg(item, &operand);
-	find_variables(&operand, filter);
-	jspGetRightArg(item, &operand);
-	find_variables(&operand, filter);
-}
-
-static void
-find_in_subscripts(JsonPathItem *item, CpwFilter *filter)
-{
-	for (int i = 0; i < item->content.array.nelems; i++)
-	{
-		JsonPathItem from;
-		JsonPathItem to;
-		bool		is_range = jspGetArraySubscript(item, &from, &to, i);
-
-		find_variables(&from, filter);
-		if (is_range)
-			find_variables(&to, filter);
-	}
-}
-
-static void
-note_variable(JsonPathItem *item, CpwFilter *filter)
-{
-	int32		length;
-	char	   *name = jspGetString(item, &length);
-
-	if (length == 7 && memcmp(name, "headers", 7) == 0)
-		filter->reads_headers = true;
-	else if (length == 5 && memcmp(name, "query", 5) == 0)
-		filter->reads_query = true;
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("could not find jsonpath variable \"%s\"",
-						pnstrdup(name, length))));
-}
-
 /*
- * An unknown variable is an error of evaluation, even of a silent one, but only
- * where evaluation reaches it: so the whole path is walked.
+ * Calls one of jsonb_path_*. The fmgr shortcuts are not used: they raise an
+ * error of their own on a NULL result.
  */
-static void
-find_variables(JsonPathItem *item, CpwFilter *filter)
-{
-	JsonPathItem part;
-
-	check_stack_depth();
-	switch (item->type)
-	{
-		case jpiVariable:
-			note_variable(item, filter);
-			break;
-		case jpiAnd:
-		case jpiOr:
-		case jpiEqual:
-		case jpiNotEqual:
-		case jpiLess:
-		case jpiGreater:
-		case jpiLessOrEqual:
-		case jpiGreaterOrEqual:
-		case jpiAdd:
-		case jpiSub:
-		case jpiMul:
-		case jpiDiv:
-		case jpiMod:
-		case jpiStartsWith:
-			find_in_operands(item, filter);
-			break;
-		case jpiNot:
-		case jpiIsUnknown:
-		case jpiExists:
-		case jpiPlus:
-		case jpiMinus:
-		case jpiFilter:
-			jspGetArg(item, &part);
-			find_variables(&part, filter);
-			break;
-		case jpiLikeRegex:
-			jspInitByBuffer(&part, item->base, item->content.like_regex.expr);
-			find_variables(&part, filter);
-			break;
-		case jpiIndexArray:
-			find_in_subscripts(item, filter);
-			break;
-		default:
-			break;
-	}
-	if (jspGetNext(item, &part))
-		find_variables(&part, filter);
-}
-
-/*
- * All that a path selects, as a jsonb array. The fmgr shortcuts are not used:
- * they raise an error of their own on a NULL result.
- */
-Jsonb *
-cpw_filter_select(const CpwFilter *filter, Jsonb *payload, Jsonb *variables)
+static Datum
+call(PGFunction function, const CpwFilter *filter, Jsonb *payload,
+	 Jsonb *variables, bool *is_null)
 {
 	LOCAL_FCINFO(fcinfo, 4);
 	Datum		result;
@@ -181,8 +84,40 @@ cpw_filter_select(const CpwFilter *filter, Jsonb *payload, Jsonb *variables)
 	fcinfo->args[2].isnull = false;
 	fcinfo->args[3].value = BoolGetDatum(true); /* silent */
 	fcinfo->args[3].isnull = false;
-	result = jsonb_path_query_array(fcinfo);
-	return fcinfo->isnull ? NULL : DatumGetJsonbP(result);
+	result = function(fcinfo);
+	*is_null = fcinfo->isnull;
+	return result;
+}
+
+Jsonb *
+cpw_filter_select(const CpwFilter *filter, Jsonb *payload, Jsonb *variables)
+{
+	bool		is_null;
+	Datum		values = call(jsonb_path_query_array, filter, payload,
+							  variables, &is_null);
+
+	return is_null ? NULL : DatumGetJsonbP(values);
+}
+
+/*
+ * Whether the path selects anything. A lax one need not select it all; of a
+ * strict one that would be another question: an error behind the first value
+ * would count.
+ */
+static bool
+selects_anything(const CpwFilter *filter, Jsonb *payload, Jsonb *variables)
+{
+	bool		is_null;
+	Datum		exists;
+	Jsonb	   *values;
+
+	if ((filter->path->header & JSONPATH_LAX) == 0)
+	{
+		values = cpw_filter_select(filter, payload, variables);
+		return values != NULL && JsonContainerSize(&values->root) > 0;
+	}
+	exists = call(jsonb_path_exists, filter, payload, variables, &is_null);
+	return !is_null && DatumGetBool(exists);
 }
 
 static Jsonb *
@@ -195,18 +130,17 @@ CpwFilter *
 cpw_filter_compile(const char *json_path, const char *match_equals)
 {
 	CpwFilter  *filter = palloc0(sizeof(CpwFilter));
-	JsonPathItem root;
+	CpwJsonPathUse use;
 
 	filter->json_path = pstrdup(json_path);
 	filter->match_equals = match_equals ? pstrdup(match_equals) : NULL;
-	filter->path = DatumGetJsonPathP(DirectFunctionCall1(jsonpath_in,
-														 CStringGetDatum(json_path)));
+	filter->path = cpw_json_path_compile(json_path, &use);
 	filter->is_predicate = selects_truth(filter->path);
 	filter->wants_secret = match_equals != NULL &&
 		cpw_filter_wants_secret(match_equals);
+	filter->reads_headers = use.reads_headers;
+	filter->reads_query = use.reads_query;
 	filter->no_variables = parse_constant("{\"headers\":{},\"query\":{}}");
-	jspInit(&root, filter->path);
-	find_variables(&root, filter);
 	return filter;
 }
 
@@ -411,19 +345,19 @@ CpwFilterResult
 cpw_filter_evaluate(const CpwFilter *filter, const char *wanted,
 					Jsonb *payload, Jsonb *variables, char **found)
 {
-	Jsonb	   *values = cpw_filter_select(filter, payload, variables);
+	Jsonb	   *values;
 
 	*found = NULL;
+	if (wanted == NULL && !filter->is_predicate)
+		return selects_anything(filter, payload, variables) ?
+			CPW_FILTER_PASSES : CPW_FILTER_FINDS_NOTHING;
+	values = cpw_filter_select(filter, payload, variables);
 	if (values == NULL || JsonContainerSize(&values->root) == 0)
 		return CPW_FILTER_FINDS_NOTHING;
 
 	/* A condition must hold; the text "true" is what it is compared with. */
 	if (wanted == NULL)
-	{
-		if (!filter->is_predicate)
-			return CPW_FILTER_PASSES;
 		wanted = "true";
-	}
 	if (holds_value(values, wanted))
 		return CPW_FILTER_PASSES;
 	*found = filter->wants_secret ? pstrdup("\"" CPW_MASK "\"") :

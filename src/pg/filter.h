@@ -29,10 +29,10 @@ typedef struct CpwFilter
 } CpwFilter;
 
 /*
- * Compiles a path: a PostgreSQL jsonpath over the payload, with the variables
- * $headers (lower-case names) and $query. Allocates in the current context.
- * Raises the server's own errors (syntax, an unknown variable): a caller that
- * wants the API's exception catches them. match_equals may be NULL.
+ * Compiles a path over the payload: a JSONPath, or else a PostgreSQL jsonpath
+ * with the variables $headers (lower-case names) and $query (pg/json_path.h has
+ * the rule). Allocates in the current context. match_equals may be NULL. Raises
+ * InvalidWebhookFilterPatternException.
  */
 extern CpwFilter *cpw_filter_compile(const char *json_path,
 									 const char *match_equals);

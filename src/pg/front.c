@@ -144,52 +144,6 @@ cpw_front_request(void)
 	shmem_startup_hook = start_memory;
 }
 
-/* ---- ids as bounds ---- */
-
-int
-cpw_front_compare(const pg_uuid_t *one, const pg_uuid_t *other)
-{
-	return memcmp(one->data, other->data, UUID_LEN);
-}
-
-void
-cpw_front_set_last(pg_uuid_t *id)
-{
-	memset(id->data, 0xff, UUID_LEN);
-}
-
-bool
-cpw_front_is_last(const pg_uuid_t *id)
-{
-	pg_uuid_t	last;
-
-	cpw_front_set_last(&last);
-	return cpw_front_compare(id, &last) == 0;
-}
-
-void
-cpw_front_increment(pg_uuid_t *id)
-{
-	for (int i = UUID_LEN - 1; i >= 0 && ++id->data[i] == 0; i--)
-		;
-}
-
-void
-cpw_front_clear(CpwFront *front, const char *pipeline)
-{
-	memset(front, 0, sizeof(CpwFront));
-	strlcpy(front->pipeline, pipeline, sizeof(front->pipeline));
-	cpw_front_set_last(&front->waiting);
-	front->leased = front->retrying = CPW_FRONT_NEVER;
-}
-
-bool
-cpw_front_is_idle(const CpwFront *front)
-{
-	return cpw_front_is_last(&front->waiting) && front->held_count == 0 &&
-		front->leased == CPW_FRONT_NEVER && front->retrying == CPW_FRONT_NEVER;
-}
-
 /* ---- entries, under the lock ---- */
 
 static void
@@ -219,7 +173,7 @@ remove_idle(void)
 
 	hash_seq_init(&status, entries);
 	while ((entry = hash_seq_search(&status)) != NULL)
-		if (cpw_front_is_idle(&entry->front))
+		if (cpw_bounds_are_idle(&entry->front))
 			hash_search(entries, &entry->key, HASH_REMOVE, NULL);
 }
 
@@ -241,44 +195,8 @@ enter(Oid table, const char *pipeline)
 	if (entry == NULL)
 		shared->is_overflown = true;
 	else if (!found)
-		cpw_front_clear(&entry->front, pipeline);
+		cpw_bounds_clear(&entry->front, pipeline);
 	return entry;
-}
-
-static bool
-is_held(const CpwFront *front, const pg_uuid_t *id)
-{
-	for (int i = 0; i < front->held_count; i++)
-		if (cpw_front_compare(&front->held[i], id) == 0)
-			return true;
-	return false;
-}
-
-/*
- * Lowers a front so that the least of count executions that wait is found, and
- * with it all: a single one below the bound is held, to save the next look the
- * way from there to the bound.
- */
-static void
-lower_waiting(CpwFront *front, const pg_uuid_t *least, int count)
-{
-	if (cpw_front_compare(least, &front->waiting) >= 0 ||
-		(count == 1 && is_held(front, least)))
-		return;
-	if (count > 1 || cpw_front_is_last(&front->waiting) ||
-		front->held_count == CPW_FRONT_HELD)
-		front->waiting = *least;
-	else
-		front->held[front->held_count++] = *least;
-}
-
-static void
-lower(CpwFront *front, const CpwFront *to, int count)
-{
-	if (count > 0)
-		lower_waiting(front, &to->waiting, count);
-	front->leased = Min(front->leased, to->leased);
-	front->retrying = Min(front->retrying, to->retrying);
 }
 
 static Known *
@@ -318,7 +236,7 @@ begin_commit(void)
 	ListCell   *cell;
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	cpw_front_set_last(&mine->waiting);
+	cpw_bounds_set_last(&mine->waiting);
 	mine->leased = mine->retrying = CPW_FRONT_NEVER;
 	foreach(cell, noted)
 	{
@@ -326,8 +244,8 @@ begin_commit(void)
 		Entry	   *entry = enter(one->table, one->front.pipeline);
 
 		if (entry != NULL)
-			lower(&entry->front, &one->front, one->waiting_count);
-		if (cpw_front_compare(&one->front.waiting, &mine->waiting) < 0)
+			cpw_bounds_lower(&entry->front, &one->front, one->waiting_count);
+		if (cpw_bounds_compare(&one->front.waiting, &mine->waiting) < 0)
 			mine->waiting = one->front.waiting;
 		mine->leased = Min(mine->leased, one->front.leased);
 		mine->retrying = Min(mine->retrying, one->front.retrying);
@@ -421,7 +339,7 @@ note(Oid table, const char *pipeline)
 	caller = MemoryContextSwitchTo(TopTransactionContext);
 	one = palloc0(sizeof(Noted));
 	one->table = table;
-	cpw_front_clear(&one->front, pipeline);
+	cpw_bounds_clear(&one->front, pipeline);
 	noted = lappend(noted, one);
 	MemoryContextSwitchTo(caller);
 	return one;
@@ -433,7 +351,7 @@ cpw_front_note_waiting(Oid table, const char *pipeline, const pg_uuid_t *id)
 	Noted	   *one = note(table, pipeline);
 
 	one->waiting_count++;
-	if (cpw_front_compare(id, &one->front.waiting) < 0)
+	if (cpw_bounds_compare(id, &one->front.waiting) < 0)
 		one->front.waiting = *id;
 }
 
@@ -459,7 +377,7 @@ cpw_front_add_own(Oid table, CpwFront *front)
 	Noted	   *one = find_noted(table, front->pipeline);
 
 	if (one != NULL)
-		lower(front, &one->front, one->waiting_count);
+		cpw_bounds_lower(front, &one->front, one->waiting_count);
 }
 
 /* ---- looks ---- */
@@ -487,7 +405,7 @@ read_all(Oid table, CpwFront *fronts)
 	hash_seq_init(&status, entries);
 	while ((entry = hash_seq_search(&status)) != NULL)
 		if (entry->key.database == MyDatabaseId && entry->key.table == table &&
-			!cpw_front_is_idle(&entry->front))
+			!cpw_bounds_are_idle(&entry->front))
 			fronts[count++] = entry->front;
 	return count;
 }
@@ -516,12 +434,24 @@ cpw_front_read(Oid table, char **pipelines, int count, CpwFront **fronts)
 		{
 			Entry	   *entry = find_entry(table, pipelines[i]);
 
-			if (entry != NULL && !cpw_front_is_idle(&entry->front))
+			if (entry != NULL && !cpw_bounds_are_idle(&entry->front))
 				(*fronts)[found++] = entry->front;
 		}
 	}
 	LWLockRelease(shared->lock);
 	return found;
+}
+
+bool
+cpw_front_may_wait(Oid table, char *pipeline)
+{
+	CpwFront   *front;
+	int			count = cpw_front_read(table, &pipeline, 1, &front);
+
+	return count < 0 || find_noted(table, pipeline) != NULL ||
+		(count == 1 && (front->held_count > 0 ||
+						front->retrying != CPW_FRONT_NEVER ||
+						!cpw_bounds_is_last(&front->waiting)));
 }
 
 void
@@ -538,8 +468,8 @@ cpw_front_learn(Oid table, const CpwFront *fronts, int count)
 
 		/* Not one alone: there may be others above it. */
 		if (entry != NULL)
-			lower(&entry->front, &fronts[i],
-				  cpw_front_is_last(&fronts[i].waiting) ? 0 : 2);
+			cpw_bounds_lower(&entry->front, &fronts[i],
+				  cpw_bounds_is_last(&fronts[i].waiting) ? 0 : 2);
 	}
 	forget_others(table);
 	known = find_known(table);
@@ -560,7 +490,7 @@ cpw_front_learn(Oid table, const CpwFront *fronts, int count)
 static void
 find_ceiling(Committing *ceiling)
 {
-	cpw_front_set_last(&ceiling->waiting);
+	cpw_bounds_set_last(&ceiling->waiting);
 	ceiling->leased = ceiling->retrying = CPW_FRONT_NEVER;
 	for (int i = 0; i < shared->processes; i++)
 	{
@@ -568,7 +498,7 @@ find_ceiling(Committing *ceiling)
 
 		if (!one->is_active)
 			continue;
-		if (cpw_front_compare(&one->waiting, &ceiling->waiting) < 0)
+		if (cpw_bounds_compare(&one->waiting, &ceiling->waiting) < 0)
 			ceiling->waiting = one->waiting;
 		ceiling->leased = Min(ceiling->leased, one->leased);
 		ceiling->retrying = Min(ceiling->retrying, one->retrying);
@@ -588,8 +518,8 @@ merge_held(CpwFront *front, const CpwFront *seen, const Committing *ceiling)
 	{
 		const pg_uuid_t *id = &front->held[i];
 
-		if (cpw_front_compare(id, &ceiling->waiting) < 0 ||
-			is_held(&merged, id))
+		if (cpw_bounds_compare(id, &ceiling->waiting) < 0 ||
+			cpw_bounds_hold(&merged, id))
 			continue;
 		if (merged.held_count == CPW_FRONT_HELD)
 			return false;
@@ -620,10 +550,10 @@ cpw_front_raise(Oid table, uint64 generation, const CpwFront *seen)
 		const pg_uuid_t *waiting = &seen->waiting;
 
 		find_ceiling(&ceiling);
-		if (cpw_front_compare(&ceiling.waiting, waiting) < 0)
+		if (cpw_bounds_compare(&ceiling.waiting, waiting) < 0)
 			waiting = &ceiling.waiting;
 		if (!merge_held(front, seen, &ceiling) ||
-			cpw_front_compare(waiting, &front->waiting) <= 0)
+			cpw_bounds_compare(waiting, &front->waiting) <= 0)
 			front->stuck++;
 		else
 		{

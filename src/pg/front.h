@@ -28,48 +28,10 @@
 
 #include "postgres.h"
 
-#include "datatype/timestamp.h"
-#include "utils/uuid.h"
-
-/* The longest name of a pipeline, in bytes. */
-#define CPW_FRONT_NAME	100
-
-/* Executions of a pipeline that can be held. */
-#define CPW_FRONT_HELD	64
-
-/* What an empty bound is: greater than any. */
-#define CPW_FRONT_NEVER	DT_NOEND
-
-typedef struct CpwFront
-{
-	char		pipeline[CPW_FRONT_NAME + 1];
-	pg_uuid_t	waiting;		/* none waits below, but for the held */
-	TimestampTz leased;			/* no lease ends before */
-	TimestampTz retrying;		/* no retry is due before */
-	int			stuck;			/* looks since the first was raised */
-	int			held_count;
-	pg_uuid_t	held[CPW_FRONT_HELD];
-} CpwFront;
+#include "pg/bounds.h"
 
 /* In _PG_init() of a preloaded library: asks for the shared memory. */
 extern void cpw_front_request(void);
-
-/* ---- ids as bounds ---- */
-
-extern int	cpw_front_compare(const pg_uuid_t *one, const pg_uuid_t *other);
-
-/* Sets an id to that which is greater than all others. */
-extern void cpw_front_set_last(pg_uuid_t *id);
-extern bool cpw_front_is_last(const pg_uuid_t *id);
-
-/* Sets an id to the next one. */
-extern void cpw_front_increment(pg_uuid_t *id);
-
-/* Makes a front with nothing in it. */
-extern void cpw_front_clear(CpwFront *front, const char *pipeline);
-
-/* Whether nothing waits, is leased or is to be retried. */
-extern bool cpw_front_is_idle(const CpwFront *front);
 
 /* ---- what a transaction changes ---- */
 
@@ -105,6 +67,9 @@ extern uint64 cpw_front_generation(void);
  */
 extern int	cpw_front_read(Oid table, char **pipelines, int count,
 						   CpwFront **fronts);
+
+/* Whether something may wait in a pipeline. */
+extern bool cpw_front_may_wait(Oid table, char *pipeline);
 
 /* Tells what a look at everything has found, which is then known. */
 extern void cpw_front_learn(Oid table, const CpwFront *fronts, int count);

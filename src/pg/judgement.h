@@ -17,14 +17,17 @@
 
 /*
  * Judges by what was refused already, headers, address and signature. PENDING
- * when all is well.
+ * when all is well. Sets post->match.
  */
-extern CpwVerdict cpw_judgement_authenticate(const CpwPost *post,
+extern CpwVerdict cpw_judgement_authenticate(CpwPost *post,
 											 const CpwWebhook *webhook,
 											 const char **reason);
 
-/* The signature of the body alone; PENDING when it is right or not needed. */
-extern CpwVerdict cpw_judgement_verify(const CpwPost *post,
+/*
+ * The signature of the body alone; PENDING when it is right or not needed.
+ * Sets post->match.
+ */
+extern CpwVerdict cpw_judgement_verify(CpwPost *post,
 									   const CpwWebhook *webhook,
 									   const char **reason);
 
@@ -46,15 +49,44 @@ extern const char cpw_judgement_too_large[];
  * NULL with *verdict and *reason set when there is none.
  */
 extern const char *cpw_judgement_find_json(const CpwPost *post,
+										   const CpwWebhook *webhook,
 										   size_t *length,
 										   CpwVerdict *verdict,
 										   const char **reason);
 
 /*
- * Judges a payload: a ping, a webhook that is broken, the filters. headers is
+ * The sender's id and the event as the headers tell them, palloc'd; NULL: they
+ * do not.
+ */
+extern void cpw_judgement_identify(const CpwPost *post,
+								   const CpwWebhook *webhook,
+								   const char **id, const char **event);
+
+/* What the payload of a scheme that reads it tells. */
+typedef struct CpwPayloadFindings
+{
+	Jsonb	   *payload;		/* without the secret that was in it */
+	const char *id;				/* as identified; the body's own counts more */
+	const char *event;
+} CpwPayloadFindings;
+
+/*
+ * Reads the payload of a scheme whose id, event or secret is in it, and
+ * changes the findings by it; for other schemes nothing. PENDING when all is
+ * well. Sets post->match where the secret is in the body. Raises errors: call
+ * it under a guard.
+ */
+extern CpwVerdict cpw_judgement_read_payload(CpwPost *post,
+											 const CpwWebhook *webhook,
+											 CpwPayloadFindings *findings,
+											 const char **reason);
+
+/*
+ * Judges a payload: a ping or another handshake (post->answer is set where it
+ * has an answer of its own), a webhook that is broken, the filters. headers is
  * what is stored of them. Raises errors: call it under a guard.
  */
-extern CpwVerdict cpw_judgement_decide(const CpwPost *post,
+extern CpwVerdict cpw_judgement_decide(CpwPost *post,
 									   const CpwWebhook *webhook,
 									   Jsonb *payload, Jsonb *headers,
 									   const char **reason);

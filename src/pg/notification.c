@@ -15,8 +15,8 @@
 #include "utils/json.h"
 #include "utils/timestamp.h"
 
-#define CHANNEL		"cp_webhook"
-
+#define CHANNEL					"cp_webhook"
+#define TURN_CHANNEL			"cp_webhook_turn"
 #define REGISTRATION_CHANNEL	"cp_webhook_registration"
 
 #define MD5_DIGITS	32
@@ -114,4 +114,20 @@ cpw_notification_send_registration(const CpwRegistrationNotification *notificati
 				notification->next_try_at != 0 ? next_try_at : NULL);
 	appendStringInfoChar(&json, '}');
 	Async_Notify(REGISTRATION_CHANNEL, json.data);
+}
+
+void
+cpw_notification_send_turn(const char *pipeline)
+{
+	StringInfoData json;
+
+	if (cpw_setting_notify == CPW_NOTIFY_OFF)
+		return;
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"pipelineName\":");
+	escape_json(&json, pipeline);
+	appendStringInfoChar(&json, '}');
+	Async_Notify(TURN_CHANNEL, json.data);
+	if (cpw_setting_notify_pipeline_channels)
+		Async_Notify(cpw_notification_channel(pipeline), json.data);
 }

@@ -43,6 +43,12 @@ typedef struct CpwRegistrationNotification
 /* Notifies the channel cp_webhook_registration when the transaction commits. */
 extern void cpw_notification_send_registration(const CpwRegistrationNotification *notification);
 
+/*
+ * Notifies that it may be the next one's turn in a pipeline that runs one at a
+ * time: on a channel of its own, for this is no new execution.
+ */
+extern void cpw_notification_send_turn(const char *pipeline);
+
 /* A pipeline's own channel, palloc'd. */
 extern char *cpw_notification_channel(const char *pipeline);
 

@@ -9,6 +9,7 @@
 
 #include "base/headers.h"
 #include "base/media_type.h"
+#include "base/signed_form.h"
 #include "base/utf8.h"
 #include "compat.h"
 #include "fmgr.h"
@@ -16,6 +17,7 @@
 #include "pg/payload.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/json.h"
 
 Jsonb *
 cpw_payload_parse(const char *body, size_t length)
@@ -54,6 +56,94 @@ cpw_payload_from_form(const char *body, size_t body_length, size_t *length)
 		return decoded;
 	}
 	return NULL;
+}
+
+/* A field of a form, decoded; both texts end in NUL. */
+typedef struct Field
+{
+	char	   *name;
+	char	   *value;
+	bool		is_written;
+} Field;
+
+/* False for a broken encoding or a NUL. */
+static bool
+decode_text(const char *text, size_t length, char **decoded)
+{
+	long		decoded_length;
+
+	*decoded = MemoryContextAllocHuge(CurrentMemoryContext, length + 1);
+	decoded_length = cpw_form_decode(text, length, *decoded);
+	if (decoded_length < 0 ||
+		memchr(*decoded, '\0', (size_t) decoded_length) != NULL)
+		return false;
+	(*decoded)[decoded_length] = '\0';
+	return true;
+}
+
+static int
+decode_fields(const char *body, size_t length, Field *fields)
+{
+	CpwFormField field;
+	int			count = 0;
+
+	while (cpw_form_next(&body, &length, &field))
+	{
+		if (count == CPW_MAX_FORM_FIELDS ||
+			!decode_text(field.name, field.name_length, &fields[count].name) ||
+			!decode_text(field.value, field.value_length,
+						 &fields[count].value))
+			return -1;
+		fields[count++].is_written = false;
+	}
+	return count;
+}
+
+/* Writes the values of all fields of the first one's name. */
+static void
+write_values(StringInfo json, Field *fields, int first, int count)
+{
+	bool		is_array = false;
+
+	for (int i = first + 1; i < count && !is_array; i++)
+		is_array = strcmp(fields[i].name, fields[first].name) == 0;
+	escape_json(json, fields[first].name);
+	appendStringInfoString(json, is_array ? ": [" : ": ");
+	for (int i = first; i < count; i++)
+	{
+		if (strcmp(fields[i].name, fields[first].name) != 0)
+			continue;
+		if (i > first)
+			appendStringInfoString(json, ", ");
+		escape_json(json, fields[i].value);
+		fields[i].is_written = true;
+	}
+	if (is_array)
+		appendStringInfoChar(json, ']');
+}
+
+char *
+cpw_payload_of_fields(const char *body, size_t body_length, size_t *length)
+{
+	Field	   *fields = palloc(sizeof(Field) * CPW_MAX_FORM_FIELDS);
+	int			count = decode_fields(body, body_length, fields);
+	StringInfoData json;
+
+	if (count < 0)
+		return NULL;
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	for (int i = 0; i < count; i++)
+	{
+		if (fields[i].is_written)
+			continue;
+		if (i > 0)
+			appendStringInfoString(&json, ", ");
+		write_values(&json, fields, i, count);
+	}
+	appendStringInfoChar(&json, '}');
+	*length = (size_t) json.len;
+	return json.data;
 }
 
 /* Text of unknown bytes: not UTF-8 becomes U+FFFD, NUL a blank. */
@@ -144,7 +234,7 @@ find_twin(const CpwHeaders *headers, int index)
 }
 
 Jsonb *
-cpw_payload_headers(const CpwHeaders *headers)
+cpw_payload_headers(const CpwHeaders *headers, const char *secret_header)
 {
 	JsonbParseState *state = NULL;
 	JsonbValue *object;
@@ -160,7 +250,10 @@ cpw_payload_headers(const CpwHeaders *headers)
 		if (twin < 0)
 			continue;
 		set_string(&key, header->name, header->name_length);
-		if (cpw_header_is_secret(header))
+		if (cpw_header_is_secret(header) ||
+			(secret_header != NULL &&
+			 header->name_length == strlen(secret_header) &&
+			 memcmp(header->name, secret_header, header->name_length) == 0))
 			set_string(&value, "****", 4);
 		else if (twin > 0)
 			set_joined(&value, headers, i);

@@ -27,10 +27,20 @@ extern char *cpw_payload_from_form(const char *body, size_t body_length,
 								   size_t *length);
 
 /*
+ * The JSON text of an object of a form's fields: strings, and arrays of them
+ * where a name repeats. Palloc'd, NUL-terminated; *length is its length. NULL
+ * for a broken encoding, a NUL, or more than CPW_MAX_FORM_FIELDS fields.
+ */
+extern char *cpw_payload_of_fields(const char *body, size_t body_length,
+								   size_t *length);
+
+/*
  * The headers as an object: names in lower case, values of a repeated header
  * joined by ", ", secrets as "****", bytes that are not UTF-8 as U+FFFD.
+ * secret_header (lower case, may be NULL) is another one that holds a secret.
  */
-extern Jsonb *cpw_payload_headers(const CpwHeaders *headers);
+extern Jsonb *cpw_payload_headers(const CpwHeaders *headers,
+								  const char *secret_header);
 
 /*
  * A query as an object of strings; of a repeated name the last value counts.

@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"
+#include "utils/timestamp.h"
 
 char	   *cpw_setting_database;
 int			cpw_setting_workers;
@@ -45,6 +46,9 @@ int			cpw_setting_rejections_per_minute;
 int			cpw_setting_delivery_retention;
 int			cpw_setting_execution_retention;
 int			cpw_setting_deduplication_window;
+int			cpw_setting_api_port;
+char	   *cpw_setting_api_listen_addresses;
+char	   *cpw_setting_metrics_token_file;
 char	   *cpw_setting_partition;
 char	   *cpw_setting_region;
 char	   *cpw_setting_account_id;
@@ -83,9 +87,11 @@ typedef struct StringSetting
 	const char *value;
 	GucContext	context;
 	GucStringCheckHook check;
+	int			flags;
 } StringSetting;
 
 static bool check_list(char **newval, void **extra, GucSource source);
+static bool check_hosts(char **newval, void **extra, GucSource source);
 static bool check_url(char **newval, void **extra, GucSource source);
 static bool check_api_url(char **newval, void **extra, GucSource source);
 static bool check_url_part(char **newval, void **extra, GucSource source);
@@ -97,6 +103,8 @@ static const IntegerSetting integer_settings[] = {
 		&cpw_setting_workers, 2, 0, 64, PGC_POSTMASTER, 0},
 	{"cp_webhook.port", "Port on which the receivers listen.",
 		&cpw_setting_port, 8787, 1, 65535, PGC_SIGHUP, 0},
+	{"cp_webhook.api_port", "Port on which the api worker listens; 0: it does not.",
+		&cpw_setting_api_port, 0, 0, 65535, PGC_SIGHUP, 0},
 	{"cp_webhook.max_connections", "Connections that a receiver holds at once.",
 		&cpw_setting_max_connections, 4000, 1, 100000, PGC_SIGHUP, 0},
 	{"cp_webhook.max_connections_per_ip", "Connections that a receiver holds of one address; 0: any number.",
@@ -141,35 +149,39 @@ static const IntegerSetting integer_settings[] = {
 
 static const StringSetting string_settings[] = {
 	{"cp_webhook.database", "Database that holds the extension.",
-		&cpw_setting_database, "postgres", PGC_POSTMASTER, NULL},
+		&cpw_setting_database, "postgres", PGC_POSTMASTER, NULL, 0},
 	{"cp_webhook.listen_addresses", "Addresses or host names on which the receivers listen.",
-		&cpw_setting_listen_addresses, "localhost", PGC_SIGHUP, check_list},
+		&cpw_setting_listen_addresses, "localhost", PGC_SIGHUP, check_list, 0},
+	{"cp_webhook.api_listen_addresses", "Addresses or host names on which the api worker listens.",
+		&cpw_setting_api_listen_addresses, "localhost", PGC_SIGHUP, check_list, 0},
+	{"cp_webhook.metrics_token_file", "File with the bearer token that the metrics ask for; empty: they ask for none.",
+		&cpw_setting_metrics_token_file, "", PGC_SIGHUP, NULL, 0},
 	{"cp_webhook.public_url", "What the URLs of webhooks begin with; empty: made of address and port.",
-		&cpw_setting_public_url, "", PGC_SIGHUP, check_url},
+		&cpw_setting_public_url, "", PGC_SIGHUP, check_url, 0},
 	{"cp_webhook.ssl_cert_file", "File with the certificate and its chain (PEM); empty: no TLS.",
-		&cpw_setting_ssl_cert_file, "", PGC_SIGHUP, NULL},
+		&cpw_setting_ssl_cert_file, "", PGC_SIGHUP, NULL, 0},
 	{"cp_webhook.ssl_key_file", "File with the certificate's private key (PEM).",
-		&cpw_setting_ssl_key_file, "", PGC_SIGHUP, NULL},
+		&cpw_setting_ssl_key_file, "", PGC_SIGHUP, NULL, 0},
 	{"cp_webhook.secret_key_file", "File with the keys that secrets are stored under; empty: they are stored as they are.",
-		&cpw_setting_secret_key_file, "", PGC_SIGHUP, NULL},
+		&cpw_setting_secret_key_file, "", PGC_SIGHUP, NULL, 0},
 	{"cp_webhook.trusted_proxies", "Addresses or CIDR ranges of proxies whose X-Forwarded-For or Forwarded counts.",
-		&cpw_setting_trusted_proxies, "", PGC_SIGHUP, check_ranges},
+		&cpw_setting_trusted_proxies, "", PGC_SIGHUP, check_ranges, 0},
 	{"cp_webhook.partition", "Partition in the ARNs.",
-		&cpw_setting_partition, "aws", PGC_SIGHUP, check_url_part},
+		&cpw_setting_partition, "aws", PGC_SIGHUP, check_url_part, 0},
 	{"cp_webhook.region", "Region in the ARNs.",
-		&cpw_setting_region, "us-east-1", PGC_SIGHUP, check_url_part},
+		&cpw_setting_region, "us-east-1", PGC_SIGHUP, check_url_part, 0},
 	{"cp_webhook.account_id", "Account in the ARNs: 12 digits.",
-		&cpw_setting_account_id, "000000000000", PGC_SIGHUP, check_account_id},
+		&cpw_setting_account_id, "000000000000", PGC_SIGHUP, check_account_id, 0},
 	{"cp_webhook.role", "Role as which deliveries are recorded; empty: the owner of the extension's tables.",
-		&cpw_setting_role, "", PGC_SIGHUP, NULL},
+		&cpw_setting_role, "", PGC_SIGHUP, NULL, 0},
 	{"cp_webhook.github_api_url", "Where GitHub's API is, for actions that do not say.",
-		&cpw_setting_github_api_url, "https://api.github.com", PGC_SIGHUP, check_api_url},
-	{"cp_webhook.registration_hosts", "Hosts with which webhooks may be registered; empty: any.",
-		&cpw_setting_registration_hosts, "", PGC_SIGHUP, check_list},
+		&cpw_setting_github_api_url, "https://api.github.com", PGC_SIGHUP, check_api_url, 0},
+	{"cp_webhook.registration_hosts", "Hosts with which webhooks may be registered, beside that of github_api_url; *: any.",
+		&cpw_setting_registration_hosts, "api.github.com, gitlab.com, api.bitbucket.org", PGC_SIGHUP, check_hosts, 0},
 	{"cp_webhook.registration_proxy", "URL of the proxy for requests to third parties; empty: none.",
-		&cpw_setting_registration_proxy, "", PGC_SIGHUP, check_url},
+		&cpw_setting_registration_proxy, "", PGC_SIGHUP, check_url, GUC_SUPERUSER_ONLY},
 	{"cp_webhook.registration_ca_file", "File with the authorities (PEM) that third parties' certificates are verified by; empty: the system's.",
-		&cpw_setting_registration_ca_file, "", PGC_SIGHUP, NULL},
+		&cpw_setting_registration_ca_file, "", PGC_SIGHUP, NULL, 0},
 };
 
 static const struct config_enum_entry notify_values[] = {
@@ -193,6 +205,19 @@ check_list(char **newval, void **extra, GucSource source)
 	list_free(list);
 	pfree(names);
 	return valid;
+}
+
+/* Hosts, no URLs: one that can match nothing is a mistake. */
+static bool
+check_hosts(char **newval, void **extra, GucSource source)
+{
+	(void) extra;
+	(void) source;
+	if (strspn(*newval, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			   "0123456789.-:[]*, \t") == strlen(*newval))
+		return true;
+	GUC_check_errdetail("The value must be a list of host names and addresses, separated by commas, or *.");
+	return false;
 }
 
 /* http:// or https://, a host, and nothing that a URL may not hold. */
@@ -297,7 +322,7 @@ cpw_settings_define(void)
 		const StringSetting *s = &string_settings[i];
 
 		DefineCustomStringVariable(s->name, s->description, NULL, s->variable,
-								   s->value, context_now(s->context), 0,
+								   s->value, context_now(s->context), s->flags,
 								   s->check, NULL, NULL);
 	}
 	DefineCustomEnumVariable("cp_webhook.notify",
@@ -358,6 +383,13 @@ char *
 cpw_settings_webhook_url(const char *token)
 {
 	return psprintf("%s/trigger/%s", cpw_settings_public_url(), token);
+}
+
+int64
+cpw_settings_now(void)
+{
+	return GetCurrentTimestamp() / USECS_PER_SEC +
+		(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
 }
 
 char *

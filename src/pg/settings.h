@@ -35,6 +35,9 @@ extern int cpw_setting_rejections_per_minute;
 extern int cpw_setting_delivery_retention;	/* minutes; 0 or -1: for ever */
 extern int cpw_setting_execution_retention; /* the same */
 extern int cpw_setting_deduplication_window;	/* the same */
+extern int cpw_setting_api_port;		/* 0: off */
+extern char *cpw_setting_api_listen_addresses;
+extern char *cpw_setting_metrics_token_file;
 extern char *cpw_setting_partition;
 extern char *cpw_setting_region;
 extern char *cpw_setting_account_id;
@@ -71,6 +74,9 @@ extern char *cpw_settings_public_url(void);
 
 /* <public_url>/trigger/<token>, palloc'd. */
 extern char *cpw_settings_webhook_url(const char *token);
+
+/* The time by which signatures are judged, in seconds since 1970. */
+extern int64 cpw_settings_now(void);
 
 /* arn:<partition>:codepipeline:<region>:<account>:webhook:<name>, palloc'd. */
 extern char *cpw_settings_webhook_arn(const char *name);

@@ -71,7 +71,7 @@ extern const CpwShape *cpw_shape_member(const CpwShape *structure,
 extern const CpwShape cpw_shape_put_webhook;
 extern const CpwShape cpw_shape_list_webhooks;
 extern const CpwShape cpw_shape_delete_webhook;
-extern const CpwShape cpw_shape_register_webhook;
+extern const CpwShape cpw_shape_register_webhook;	/* and deregister */
 extern const CpwShape cpw_shape_test_webhook;
 extern const CpwShape cpw_shape_create_pipeline;
 extern const CpwShape cpw_shape_update_pipeline;

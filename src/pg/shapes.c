@@ -56,14 +56,47 @@ static const CpwShape filter_rule =
 STRUCTURE(REQUIRED("jsonPath", text_150),
 		  OPTIONAL("matchEquals", text_150));
 static const CpwShape filters = LIST(.max = 5, .element = &filter_rule);
-static const CpwShape authentication = ENUMERATION("GITHUB_HMAC", "IP",
-												   "UNAUTHENTICATED");
-static const CpwShape allowed_ip_range = STRING(.min = 1, .max = 100);
+
+/* The first three are AWS's. */
+static const CpwShape authentication =
+ENUMERATION("GITHUB_HMAC", "IP", "UNAUTHENTICATED", "HMAC",
+			"STANDARD_WEBHOOKS", "GITLAB_TOKEN", "BITBUCKET_HMAC",
+			"GITEA_HMAC", "STRIPE", "SLACK", "SHOPIFY", "TWILIO", "ZOOM",
+			"DISCORD", "META", "X", "MICROSOFT_GRAPH", "BEARER", "BASIC",
+			"API_KEY");
+static const CpwShape text_100 = STRING(.min = 1, .max = 100);
+static const CpwShape text_300 = STRING(.min = 1, .max = 300);
 static const CpwShape secret_token = STRING(.min = 1, .max = 100,
 											.secret = true);
+static const CpwShape configured_header =
+STRING(.min = 1, .max = 100, .pattern = "[A-Za-z0-9!#$%&'*+.^_`|~-]+");
+static const CpwShape algorithm = ENUMERATION("sha1", "sha256", "sha384",
+											  "sha512");
+static const CpwShape encoding = ENUMERATION("hex", "base64", "base64url");
+static const CpwShape key_encoding = ENUMERATION("utf8", "hex", "base64",
+												 "base64url");
+static const CpwShape anything = {.type = CPW_SHAPE_ANY};
+
+/* The first two are AWS's; pg/authentication.c has what goes with what. */
 static const CpwShape authentication_configuration =
-STRUCTURE(OPTIONAL("AllowedIPRange", allowed_ip_range),
-		  OPTIONAL("SecretToken", secret_token));
+STRUCTURE(OPTIONAL("AllowedIPRange", text_100),
+		  OPTIONAL("SecretToken", secret_token),
+		  OPTIONAL("AllowedIPRanges", anything),
+		  OPTIONAL("HeaderName", configured_header),
+		  OPTIONAL("UserName", text_100),
+		  OPTIONAL("PublicKey", text_100),
+		  OPTIONAL("VerifyToken", secret_token),
+		  OPTIONAL("Algorithm", algorithm),
+		  OPTIONAL("Encoding", encoding),
+		  OPTIONAL("KeyEncoding", key_encoding),
+		  OPTIONAL("Prefix", text_100),
+		  OPTIONAL("Separator", text_100),
+		  OPTIONAL("SignedTemplate", text_300),
+		  OPTIONAL("TimestampHeader", configured_header),
+		  OPTIONAL("ToleranceSeconds", anything),
+		  OPTIONAL("PreviousSecretToken", secret_token),
+		  OPTIONAL("PreviousSecretTokenExpires", text_100),
+		  OPTIONAL("KeepPreviousSecretFor", text_100));
 static const CpwShape webhook =
 STRUCTURE(REQUIRED("name", name),
 		  REQUIRED("targetPipeline", name),
@@ -80,13 +113,11 @@ const CpwShape cpw_shape_list_webhooks =
 STRUCTURE(OPTIONAL("NextToken", next_token),
 		  OPTIONAL("MaxResults", max_100));
 const CpwShape cpw_shape_delete_webhook = STRUCTURE(REQUIRED("name", name));
-
 /* The model requires no name, but there is nothing that can be done without. */
 const CpwShape cpw_shape_register_webhook =
 STRUCTURE(REQUIRED("webhookName", name));
 
 /* A dry run: not of the API, but in its manner. */
-static const CpwShape anything = {.type = CPW_SHAPE_ANY};
 static const CpwShape header_name = STRING(.min = 1, .max = 1000);
 static const CpwShape header_value = STRING(.secret = true);
 static const CpwShape headers = {

@@ -108,13 +108,17 @@ char *
 cpw_third_party_forbidden(const char *api_url, const char **code)
 {
 	CpwApiUrl	parts;
+	CpwApiUrl	github;
 
 	if (!cpw_provider_parse_url(api_url, &parts))
 	{
 		*code = "InvalidApiUrl";
 		return psprintf("\"%s\" is no URL of an API", api_url);
 	}
-	if (!cpw_provider_host_is_allowed(&parts, cpw_setting_registration_hosts))
+	if (!cpw_provider_host_is_allowed(&parts, cpw_setting_registration_hosts) &&
+		!(cpw_provider_parse_url(cpw_setting_github_api_url, &github) &&
+		  github.host_length == parts.host_length &&
+		  pg_strncasecmp(github.host, parts.host, parts.host_length) == 0))
 	{
 		*code = "HostNotAllowed";
 		return psprintf("the host %.*s is not one of cp_webhook.registration_hosts",

@@ -13,6 +13,9 @@
 #define EPOCH_SHIFT \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
+/* The last one that 48 bits of milliseconds can say. */
+#define LAST_INSTANT	((INT64CONST(1) << 48) * 1000 - 1 - EPOCH_SHIFT)
+
 /*
  * Time in units of 1/4096 ms since 1970: the first 60 bits of an id without
  * its version. A unit is shorter than a microsecond, so an instant survives
@@ -66,7 +69,7 @@ void
 cpw_uuid7_lower_bound(TimestampTz instant, pg_uuid_t *uuid)
 {
 	memset(uuid, 0, sizeof(pg_uuid_t));
-	write_ticks(uuid, ticks_of(Max(instant, -EPOCH_SHIFT)));
+	write_ticks(uuid, ticks_of(Min(Max(instant, -EPOCH_SHIFT), LAST_INSTANT)));
 }
 
 TimestampTz

@@ -23,8 +23,8 @@
 extern void cpw_uuid7_generate(pg_uuid_t *uuid, TimestampTz *instant);
 
 /*
- * The least id of an instant, for the bounds of a range; before 1970, which no
- * id can say, that of 1970.
+ * The least id of an instant, for the bounds of a range; of one that no id can
+ * say (before 1970, or in ten thousand years) that of the nearest.
  */
 extern void cpw_uuid7_lower_bound(TimestampTz instant, pg_uuid_t *uuid);
 

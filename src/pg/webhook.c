@@ -5,31 +5,16 @@
 #include "postgres.h"
 
 #include "compat.h"
-#include "fmgr.h"
+#include "pg/authentication.h"
 #include "pg/guard.h"
 #include "pg/json.h"
 #include "pg/settings.h"
 #include "pg/webhook.h"
-#include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 
 CpwAuthentication
 cpw_webhook_authentication(const char *name)
 {
-	static const struct
-	{
-		const char *name;
-		CpwAuthentication authentication;
-	}			names[] = {
-		{"GITHUB_HMAC", CPW_AUTHENTICATION_GITHUB_HMAC},
-		{"IP", CPW_AUTHENTICATION_IP},
-		{"UNAUTHENTICATED", CPW_AUTHENTICATION_UNAUTHENTICATED},
-	};
-
-	for (size_t i = 0; i < lengthof(names); i++)
-		if (strcmp(names[i].name, name) == 0)
-			return names[i].authentication;
-	return CPW_AUTHENTICATION_NONE;
+	return cpw_scheme_authentication(cpw_scheme_find(name));
 }
 
 typedef struct Compilation
@@ -87,16 +72,60 @@ compile(void *arg)
 	const CpwRoute *route = compilation->route;
 	CpwWebhook *webhook = compilation->webhook;
 
-	if (webhook->authentication == CPW_AUTHENTICATION_IP)
-	{
-		char	   *range = cpw_json_get_text(&route->configuration->root,
-											  "AllowedIPRange");
-
-		if (range != NULL)
-			webhook->range = DatumGetInetPP(DirectFunctionCall1(cidr_in,
-																CStringGetDatum(range)));
-	}
+	webhook->range_count =
+		cpw_authentication_ranges(&route->configuration->root,
+								  &webhook->ranges);
 	compile_filters(route, webhook);
+}
+
+static char *
+copy(const char *text)
+{
+	return text != NULL ? pstrdup(text) : NULL;
+}
+
+/*
+ * The lower-case name of the header whose value is compared with a secret as
+ * it is, not a signature; NULL: there is none. It is known without a key: what
+ * is refused for want of one may hold a secret all the same.
+ */
+static char *
+secret_header_of(const CpwScheme *scheme, const CpwSignatureSettings *settings)
+{
+	const char *header = scheme->takes_headers ? settings->header :
+		scheme->ways[0].header;
+	char	   *lower;
+
+	if (settings->algorithm != CPW_ALGORITHM_TOKEN || header == NULL)
+		return NULL;
+	lower = pstrdup(header);
+	for (char *c = lower; *c != '\0'; c++)
+		*c = (char) pg_ascii_tolower((unsigned char) *c);
+	return lower;
+}
+
+/*
+ * The key that verifies. Without one nobody passes, as when the table was
+ * changed by hand to something that is no definition.
+ */
+static void
+make_key(const CpwRoute *route, CpwWebhook *webhook)
+{
+	CpwSignatureSettings settings;
+
+	if (!cpw_authentication_settings(route->authentication,
+									 &route->configuration->root,
+									 &route->secrets, &settings))
+		return;
+	webhook->secret_header = secret_header_of(webhook->scheme, &settings);
+
+	/* The secrets that do open are not enough. */
+	if (route->secret_problem != NULL)
+		return;
+	webhook->secret = copy(route->secrets.token);
+	webhook->previous_secret = copy(route->secrets.previous);
+	webhook->verify_token = copy(route->secrets.verify);
+	webhook->key = cpw_signature_key_make(&settings);
 }
 
 CpwWebhook *
@@ -114,6 +143,9 @@ cpw_webhook_compile(const CpwRoute *route)
 	webhook->action = pstrdup(route->action);
 	webhook->authentication =
 		cpw_webhook_authentication(route->authentication);
+	webhook->scheme = cpw_scheme_of(webhook->authentication);
+	webhook->token = copy(route->token);
+	webhook->range_count = -1;	/* until they are read */
 	if (route->version == 0)
 		webhook->broken = pstrdup("pipeline not found");
 	if (route->secret_problem != NULL)
@@ -125,14 +157,7 @@ cpw_webhook_compile(const CpwRoute *route)
 		webhook->broken = psprintf("definition cannot be evaluated: %s",
 								   error->message);
 	}
-	if (webhook->authentication == CPW_AUTHENTICATION_GITHUB_HMAC &&
-		route->secret != NULL)
-	{
-		webhook->secret = pstrdup(route->secret);
-		webhook->key = cpw_signature_key_create(webhook->authentication,
-												route->secret,
-												strlen(route->secret));
-	}
+	make_key(route, webhook);
 	return webhook;
 }
 
@@ -140,7 +165,7 @@ char *
 cpw_webhook_unsigned_warning(CpwAuthentication authentication,
 							 const CpwFilter *filter, int number)
 {
-	if (authentication != CPW_AUTHENTICATION_GITHUB_HMAC ||
+	if (!cpw_scheme_signs(cpw_scheme_of(authentication)) ||
 		(!filter->reads_headers && !filter->reads_query))
 		return NULL;
 	return psprintf("filter %d reads %s%s%s, which the signature does not cover",

@@ -10,6 +10,7 @@
 #include "base/signature.h"
 #include "cp_webhook.h"
 #include "pg/filter.h"
+#include "pg/secrets.h"
 #include "utils/inet.h"
 #include "utils/uuid.h"
 
@@ -23,7 +24,8 @@ typedef struct CpwRoute
 	int			version;		/* of the pipeline; 0: there is none */
 	char	   *action;
 	char	   *authentication;
-	char	   *secret;			/* NULL where there is none */
+	CpwSecrets	sealed;			/* its secrets as they are stored */
+	CpwSecrets	secrets;
 	Jsonb	   *configuration;	/* of the authentication, without secrets */
 	Jsonb	   *filters;		/* array of filter rules */
 	Jsonb	   *action_configuration;	/* NULL where there is none */
@@ -42,9 +44,15 @@ typedef struct CpwWebhook
 	int			version;		/* of the pipeline; 0: there is none */
 	char	   *action;
 	CpwAuthentication authentication;
-	CpwSignatureKey *key;		/* GITHUB_HMAC */
+	const CpwScheme *scheme;	/* NULL: unknown to this version */
+	CpwSignatureKey *key;		/* where something is signed or compared */
 	char	   *secret;			/* what the key was made of, to explain */
-	inet	   *range;			/* IP */
+	char	   *previous_secret;
+	char	   *verify_token;	/* META; NULL: none */
+	char	   *token;			/* of its URL; NULL: it has none yet */
+	const char *secret_header;	/* whose value is a secret, in lower case */
+	inet	  **ranges;			/* one of them has the client's address */
+	int			range_count;	/* 0: any address will do; -1: none will */
 	int			filter_count;
 	CpwFilter **filters;
 	char	  **wanted;			/* matchEquals with placeholders replaced */

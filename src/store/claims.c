@@ -31,15 +31,6 @@ typedef struct Taken
 
 /* ---- locks ---- */
 
-static CpwStatement lock_held = {
-	.sql = "SELECT id FROM cp_webhook.executions WHERE pipeline = $1"
-	" AND " CPW_WAITING " AND id = ANY ($2) AND id <= $3"
-	" ORDER BY id LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED",
-	.expected = SPI_OK_SELECT,
-	.parameters = 4,
-	.types = {TEXTOID, UUIDARRAYOID, UUIDOID, INT4OID},
-};
-
 static CpwStatement lock_range = {
 	.sql = "SELECT id FROM cp_webhook.executions WHERE pipeline = $1"
 	" AND " CPW_WAITING " AND id >= $2 AND id <= $3"
@@ -50,11 +41,11 @@ static CpwStatement lock_range = {
 };
 
 static CpwStatement lock_one = {
-	.sql = "SELECT id FROM cp_webhook.executions WHERE id = $1"
-	" AND " CPW_WAITING " FOR NO KEY UPDATE SKIP LOCKED",
+	.sql = "SELECT id FROM cp_webhook.executions WHERE pipeline = $1"
+	" AND id = $2 AND " CPW_WAITING " FOR NO KEY UPDATE SKIP LOCKED",
 	.expected = SPI_OK_SELECT,
-	.parameters = 1,
-	.types = {UUIDOID},
+	.parameters = 2,
+	.types = {TEXTOID, UUIDOID},
 };
 
 static CpwStatement lock_pipeline = {
@@ -76,25 +67,30 @@ take_rows(Taken *taken, uint64 rows)
 
 /* ---- any number at once ---- */
 
+/* Takes one execution, if it waits and nobody has it locked. */
+static bool
+take_one(const char *pipeline, const pg_uuid_t *id, Taken *taken)
+{
+	CpwArguments arguments = {0};
+
+	cpw_arguments_add_text(&arguments, pipeline);
+	cpw_arguments_add_uuid(&arguments, id);
+	return take_rows(taken, cpw_arguments_execute(&lock_one, &arguments)) > 0;
+}
+
 /* Takes of those that are held, and tries none of them again. */
 static void
 take_held(CpwQueue *queue, const pg_uuid_t *last, Taken *taken)
 {
 	CpwFront   *front = &queue->front;
-	CpwArguments arguments = {0};
-	int			n = 0;
+	int			tried = 0;
 
-	if (front->held_count == 0)
-		return;
-	cpw_arguments_add_text(&arguments, front->pipeline);
-	cpw_arguments_add_uuids(&arguments, front->held, front->held_count);
-	cpw_arguments_add_uuid(&arguments, last);
-	cpw_arguments_add_int(&arguments, taken->max - taken->count);
-	take_rows(taken, cpw_arguments_execute(&lock_held, &arguments));
-	for (int i = 0; i < front->held_count; i++)
-		if (cpw_front_compare(&front->held[i], last) > 0)
-			front->held[n++] = front->held[i];
-	front->held_count = n;
+	while (tried < front->held_count && taken->count < taken->max &&
+		   cpw_bounds_compare(&front->held[tried], last) <= 0)
+		(void) take_one(front->pipeline, &front->held[tried++], taken);
+	front->held_count -= tried;
+	memmove(front->held, front->held + tried,
+			sizeof(pg_uuid_t) * front->held_count);
 }
 
 /* Takes the oldest of a queue, up to and including last. */
@@ -108,7 +104,7 @@ take_parallel(CpwQueue *queue, const pg_uuid_t *last, Taken *taken)
 
 	take_held(queue, last, taken);
 	wanted = taken->max - taken->count;
-	if (wanted == 0 || cpw_front_compare(&front->waiting, last) > 0)
+	if (wanted == 0 || cpw_bounds_compare(&front->waiting, last) > 0)
 	{
 		queue->head = front->held_count > 0 ? front->held[0] : front->waiting;
 		return;
@@ -122,12 +118,15 @@ take_parallel(CpwQueue *queue, const pg_uuid_t *last, Taken *taken)
 	{
 		const pg_uuid_t *first = &taken->ids[taken->count - found];
 
-		if (cpw_front_compare(first, &front->waiting) != 0)
+		if (cpw_bounds_compare(first, &front->waiting) != 0)
 			cpw_queues_pass_over(queue, first);
 	}
 	front->waiting = *last;
-	if (!cpw_front_is_last(last))
-		cpw_front_increment(&front->waiting);
+	if (!cpw_bounds_is_last(last))
+	{
+		cpw_bounds_increment(&front->waiting);
+		cpw_queues_find_next(queue);
+	}
 	queue->head = front->held_count > 0 ? front->held[0] : front->waiting;
 }
 
@@ -158,27 +157,32 @@ static CpwStatement find_newest = {
 	.types = {TEXTOID, UUIDOID, TIMESTAMPTZOID},
 };
 
-#define SUPERSEDE(condition) \
-	"UPDATE cp_webhook.executions SET status = 'Superseded'," \
-	" reason = 'superseded by execution ' || $3, retry_at = NULL," \
-	" ended_at = pg_catalog.clock_timestamp()," \
-	" updated_at = pg_catalog.clock_timestamp()" \
-	" WHERE id IN (SELECT id FROM cp_webhook.executions" \
-	" WHERE pipeline = $1 AND " condition " AND id < $3" \
-	" ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)"
+#define OLDER(condition) \
+	"SELECT id FROM cp_webhook.executions WHERE pipeline = $1" \
+	" AND " condition " AND id < $3 FOR NO KEY UPDATE SKIP LOCKED"
 
-static CpwStatement supersede_waiting = {
-	.sql = SUPERSEDE(CPW_WAITING " AND id >= $2"),
-	.expected = SPI_OK_UPDATE,
+static CpwStatement lock_older = {
+	.sql = OLDER(CPW_WAITING " AND id >= $2"),
+	.expected = SPI_OK_SELECT,
 	.parameters = 3,
 	.types = {TEXTOID, UUIDOID, UUIDOID},
 };
 
-static CpwStatement supersede_retrying = {
-	.sql = SUPERSEDE(CPW_RETRYING " AND retry_at >= $2"),
-	.expected = SPI_OK_UPDATE,
+static CpwStatement lock_older_retries = {
+	.sql = OLDER(CPW_RETRYING " AND retry_at >= $2"),
+	.expected = SPI_OK_SELECT,
 	.parameters = 3,
 	.types = {TEXTOID, TIMESTAMPTZOID, UUIDOID},
+};
+
+static CpwStatement supersede_executions = {
+	.sql = "UPDATE cp_webhook.executions SET status = 'Superseded',"
+	" reason = 'superseded by execution ' || $2, retry_at = NULL,"
+	" ended_at = pg_catalog.clock_timestamp(),"
+	" updated_at = pg_catalog.clock_timestamp() WHERE id = ANY ($1)",
+	.expected = SPI_OK_UPDATE,
+	.parameters = 2,
+	.types = {UUIDARRAYOID, UUIDOID},
 };
 
 /* The turn of a pipeline that runs one at a time. */
@@ -188,21 +192,15 @@ typedef struct Turn
 	pg_uuid_t	id;				/* whose turn it is */
 } Turn;
 
-/* Whether it is anybody's turn; with the pipeline's lock. */
+/* Whether it is anybody's turn, in the snapshot that is pinned. */
 static bool
-find_turn(Turn *turn)
+look_for_turn(Turn *turn)
 {
 	CpwQueue   *queue = turn->queue;
 	CpwStatement *statement = queue->mode == CPW_MODE_QUEUED ? &find_oldest
 		: &find_newest;
-	CpwArguments lock = {0};
 	CpwArguments arguments = {0};
 
-	cpw_arguments_add_text(&lock, queue->front.pipeline);
-	cpw_arguments_execute(&lock_pipeline, &lock);
-	if (!cpw_statement_get_bool(0, 1))
-		return false;
-	cpw_queues_refresh(queue);
 	if (queue->mode == CPW_MODE_PARALLEL || cpw_queues_is_running(queue))
 		return false;
 	cpw_arguments_add_text(&arguments, queue->front.pipeline);
@@ -213,6 +211,23 @@ find_turn(Turn *turn)
 		return false;
 	turn->id = cpw_statement_get_uuid(0, 1);
 	return true;
+}
+
+/* The same with the pipeline's lock; false where another one has that. */
+static bool
+find_turn(Turn *turn)
+{
+	CpwArguments lock = {0};
+	bool		found;
+
+	cpw_arguments_add_text(&lock, turn->queue->front.pipeline);
+	cpw_arguments_execute(&lock_pipeline, &lock);
+	if (!cpw_statement_get_bool(0, 1))
+		return false;
+	cpw_queues_pin(turn->queue);
+	found = look_for_turn(turn);
+	cpw_statement_unpin_snapshot();
+	return found;
 }
 
 /*
@@ -239,6 +254,7 @@ take_turn(Turn *turn)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(context);
+		cpw_statement_forget_snapshot();
 		RollbackAndReleaseCurrentSubTransaction();
 		CurrentResourceOwner = owner;
 		PG_RE_THROW();
@@ -249,6 +265,22 @@ take_turn(Turn *turn)
 	return found;
 }
 
+/* Ends those that the last statement has locked. */
+static void
+supersede_rows(const Turn *turn, uint64 rows)
+{
+	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * Max(rows, 1));
+	CpwArguments arguments = {0};
+
+	if (rows == 0)
+		return;
+	for (uint64 row = 0; row < rows; row++)
+		ids[row] = cpw_statement_get_uuid(row, 1);
+	cpw_arguments_add_uuids(&arguments, ids, (int) rows);
+	cpw_arguments_add_uuid(&arguments, &turn->id);
+	cpw_arguments_execute(&supersede_executions, &arguments);
+}
+
 /* Ends all that wait and are older than the one whose turn it is. */
 static void
 supersede(const Turn *turn)
@@ -257,38 +289,35 @@ supersede(const Turn *turn)
 	CpwArguments waiting = {0};
 	CpwArguments retrying = {0};
 
-	if (cpw_front_compare(&turn->queue->head, &turn->id) < 0)
+	if (cpw_bounds_compare(&turn->queue->head, &turn->id) < 0)
 	{
 		cpw_arguments_add_text(&waiting, front->pipeline);
 		cpw_arguments_add_uuid(&waiting, &turn->queue->head);
 		cpw_arguments_add_uuid(&waiting, &turn->id);
-		cpw_arguments_execute(&supersede_waiting, &waiting);
+		supersede_rows(turn, cpw_arguments_execute(&lock_older, &waiting));
 	}
 	if (front->retrying == CPW_FRONT_NEVER)
 		return;
 	cpw_arguments_add_text(&retrying, front->pipeline);
 	cpw_arguments_add_timestamp(&retrying, front->retrying);
 	cpw_arguments_add_uuid(&retrying, &turn->id);
-	cpw_arguments_execute(&supersede_retrying, &retrying);
+	supersede_rows(turn, cpw_arguments_execute(&lock_older_retries, &retrying));
 }
 
 static void
 take_serial(CpwQueue *queue, Taken *taken)
 {
 	Turn		turn = {.queue = queue};
-	CpwArguments arguments = {0};
 
-	/* Before the lock as well: most find that there is nothing to do. */
-	if (!cpw_queues_is_running(queue) && take_turn(&turn))
-	{
-		cpw_arguments_add_uuid(&arguments, &turn.id);
-
-		/* One that is being stopped is not overtaken by the next. */
-		if (take_rows(taken, cpw_arguments_execute(&lock_one, &arguments)) > 0 &&
-			queue->mode == CPW_MODE_SUPERSEDED)
-			supersede(&turn);
-	}
-	cpw_front_set_last(&queue->head);
+	/*
+	 * Before the lock as well: most find that there is nothing to do. One that
+	 * is just being stopped is not overtaken by the next.
+	 */
+	if (!cpw_queues_is_running(queue) && take_turn(&turn) &&
+		take_one(queue->front.pipeline, &turn.id, taken) &&
+		queue->mode == CPW_MODE_SUPERSEDED)
+		supersede(&turn);
+	cpw_bounds_set_last(&queue->head);
 }
 
 /* ---- the claim ---- */
@@ -300,7 +329,7 @@ static CpwStatement lease_executions = {
 	" nonce = pg_catalog.gen_random_uuid()::pg_catalog.text,"
 	" started_at = COALESCE(started_at, pg_catalog.clock_timestamp()),"
 	" updated_at = pg_catalog.clock_timestamp()"
-	" WHERE id = ANY ($1) AND " CPW_WAITING
+	" WHERE id = ANY ($1)"
 	" RETURNING id, nonce, attempts, pipeline, version, action, delivery,"
 	" lease_until)"
 	" SELECT c.id, c.nonce, c.attempts, c.pipeline, c.version, c.action,"
@@ -320,20 +349,20 @@ find_next(CpwQueue *queues, int count, pg_uuid_t *other)
 {
 	CpwQueue   *next = NULL;
 
-	cpw_front_set_last(other);
+	cpw_bounds_set_last(other);
 	for (int i = 0; i < count; i++)
 	{
 		CpwQueue   *queue = &queues[i];
 
-		if (cpw_front_is_last(&queue->head))
+		if (cpw_bounds_is_last(&queue->head))
 			continue;
-		if (next == NULL || cpw_front_compare(&queue->head, &next->head) < 0)
+		if (next == NULL || cpw_bounds_compare(&queue->head, &next->head) < 0)
 		{
 			if (next != NULL)
 				*other = next->head;
 			next = queue;
 		}
-		else if (cpw_front_compare(&queue->head, other) < 0)
+		else if (cpw_bounds_compare(&queue->head, other) < 0)
 			*other = queue->head;
 	}
 	return next;
@@ -378,7 +407,7 @@ cpw_claims_take(const CpwClaim *claim, Tuplestorestate *store,
  * out: nobody else has seen it.
  */
 #define LEASED \
-	" WHERE id = $1 AND nonce = $2 AND lease_until IS NOT NULL" \
+	" WHERE id = $1 AND nonce = $2" \
 	" AND (lease_until > pg_catalog.clock_timestamp()" \
 	"      OR xmin = pg_catalog.pg_current_xact_id()::pg_catalog.xid)"
 
@@ -387,8 +416,9 @@ static CpwStatement complete_execution = {
 	" status = CASE status WHEN 'Stopping' THEN 'Stopped' ELSE 'Succeeded' END,"
 	" result = $3, lease_until = NULL, nonce = NULL,"
 	" ended_at = pg_catalog.clock_timestamp(),"
-	" updated_at = pg_catalog.clock_timestamp()" LEASED,
-	.expected = SPI_OK_UPDATE,
+	" updated_at = pg_catalog.clock_timestamp()" LEASED
+	" RETURNING pipeline",
+	.expected = SPI_OK_UPDATE_RETURNING,
 	.parameters = 3,
 	.types = {UUIDOID, TEXTOID, JSONBOID},
 };
@@ -398,8 +428,9 @@ static CpwStatement fail_execution = {
 	" status = CASE status WHEN 'Stopping' THEN 'Stopped' ELSE 'Failed' END,"
 	" reason = $3, lease_until = NULL, nonce = NULL,"
 	" ended_at = pg_catalog.clock_timestamp(),"
-	" updated_at = pg_catalog.clock_timestamp()" LEASED,
-	.expected = SPI_OK_UPDATE,
+	" updated_at = pg_catalog.clock_timestamp()" LEASED
+	" RETURNING pipeline",
+	.expected = SPI_OK_UPDATE_RETURNING,
 	.parameters = 3,
 	.types = {UUIDOID, TEXTOID, TEXTOID},
 };
@@ -409,8 +440,9 @@ static CpwStatement retry_execution = {
 	" reason = $3, lease_holder = NULL, lease_until = NULL, nonce = NULL,"
 	" retry_at = pg_catalog.clock_timestamp() + $4,"
 	" updated_at = pg_catalog.clock_timestamp()"
-	LEASED " AND status = 'InProgress' AND attempts < $5",
-	.expected = SPI_OK_UPDATE,
+	LEASED " AND status = 'InProgress' AND attempts < $5"
+	" RETURNING pipeline",
+	.expected = SPI_OK_UPDATE_RETURNING,
 	.parameters = 5,
 	.types = {UUIDOID, TEXTOID, TEXTOID, INTERVALOID, INT4OID},
 };
@@ -441,6 +473,16 @@ add_claim(CpwArguments *arguments, const pg_uuid_t *id, const char *nonce)
 	cpw_arguments_add_text(arguments, nonce);
 }
 
+/* Executes what ends a claim; false when there is none. */
+static bool
+end_claim(CpwStatement *statement, CpwArguments *arguments)
+{
+	if (cpw_arguments_execute(statement, arguments) == 0)
+		return false;
+	cpw_queues_announce(cpw_statement_get_text(0, 1, CurrentMemoryContext));
+	return true;
+}
+
 bool
 cpw_claims_complete(const pg_uuid_t *id, const char *nonce, Jsonb *result)
 {
@@ -448,7 +490,7 @@ cpw_claims_complete(const pg_uuid_t *id, const char *nonce, Jsonb *result)
 
 	add_claim(&arguments, id, nonce);
 	cpw_arguments_add_jsonb(&arguments, result);
-	return cpw_arguments_execute(&complete_execution, &arguments) > 0;
+	return end_claim(&complete_execution, &arguments);
 }
 
 bool
@@ -464,12 +506,12 @@ cpw_claims_fail(const pg_uuid_t *id, const char *nonce, const char *reason,
 		cpw_arguments_add_text(&arguments, reason);
 		cpw_arguments_add_interval(&arguments, retry_in);
 		cpw_arguments_add_int(&arguments, cpw_setting_max_attempts);
-		if (cpw_arguments_execute(&retry_execution, &arguments) > 0)
+		if (end_claim(&retry_execution, &arguments))
 			return true;
 	}
 	add_claim(&final, id, nonce);
 	cpw_arguments_add_text(&final, reason);
-	return cpw_arguments_execute(&fail_execution, &final) > 0;
+	return end_claim(&fail_execution, &final);
 }
 
 bool
@@ -498,9 +540,7 @@ cpw_claims_describe(const pg_uuid_t *id)
 	status = cpw_statement_get_text(0, 1, CurrentMemoryContext);
 	if (!cpw_statement_get_bool(0, 3))
 		return strcmp(status, "InProgress") == 0
-			? psprintf("it waits again, after attempt %d",
-					   (int) cpw_statement_get_int(0, 2))
-			: psprintf("it is %s", status);
+			? pstrdup("it waits to be claimed") : psprintf("it is %s", status);
 	if (cpw_statement_get_bool(0, 4))
 		return pstrdup("its lease has run out");
 	return psprintf("attempt %d is another claim's",

@@ -302,18 +302,20 @@ cpw_deliveries_start_executions(CpwDelivery **deliveries, int count)
 static CpwStatement insert_deliveries = {
 	.sql = "INSERT INTO cp_webhook.deliveries (id, received_at, webhook,"
 	" provider_delivery_id, event, source_address, peer_address, outcome,"
-	" reason, http_status, headers, payload, webhook_id, redelivery_of)"
+	" reason, http_status, headers, payload, webhook_id, redelivery_of,"
+	" signature)"
 	" SELECT pg_catalog.unnest($1), pg_catalog.unnest($2),"
 	" pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5),"
 	" pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8),"
 	" pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11),"
 	" pg_catalog.unnest($12), pg_catalog.unnest($13),"
-	" pg_catalog.unnest($14)",
+	" pg_catalog.unnest($14), pg_catalog.unnest($15)",
 	.expected = SPI_OK_INSERT,
-	.parameters = 14,
+	.parameters = 15,
 	.types = {UUIDARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 		TEXTARRAYOID, INETARRAYOID, INETARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-	INT4ARRAYOID, JSONBARRAYOID, JSONBARRAYOID, UUIDARRAYOID, UUIDARRAYOID},
+	INT4ARRAYOID, JSONBARRAYOID, JSONBARRAYOID, UUIDARRAYOID, UUIDARRAYOID,
+	TEXTARRAYOID},
 };
 
 void
@@ -323,6 +325,7 @@ cpw_deliveries_insert(CpwDelivery **deliveries, int count)
 		&uuid_type, &time_type, &text_type, &text_type, &text_type,
 		&inet_type, &inet_type, &text_type, &text_type,
 		&int_type, &jsonb_type, &jsonb_type, &uuid_type, &uuid_type,
+		&text_type,
 	};
 	Column		columns[lengthof(types)];
 	Datum		values[lengthof(types)];
@@ -343,11 +346,13 @@ cpw_deliveries_insert(CpwDelivery **deliveries, int count)
 		column_add_pointer(c++, d->peer_address);
 		column_add_text(c++, meaning->outcome);
 		column_add_text(c++, d->reason);
-		column_add(c++, Int32GetDatum(meaning->status), false);
+		column_add(c++, Int32GetDatum(d->http_status ? d->http_status :
+									  meaning->status), false);
 		column_add_pointer(c++, d->headers);
 		column_add_pointer(c++, d->payload);
 		column_add_pointer(c++, &d->webhook_id);
 		column_add_pointer(c++, d->redelivery_of);
+		column_add_text(c++, d->signature);
 	}
 	columns_arrays(columns, types, lengthof(types), values);
 	cpw_statement_execute(&insert_deliveries, values, NULL);

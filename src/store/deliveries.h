@@ -29,6 +29,8 @@ typedef struct CpwDelivery
 	inet	   *peer_address;	/* the socket's; NULL: unknown */
 	CpwVerdict	verdict;
 	const char *reason;			/* NULL: none */
+	int			http_status;	/* 0: the verdict's */
+	const char *signature;		/* which secret matched; NULL: none did */
 	Jsonb	   *headers;
 	Jsonb	   *payload;		/* NULL: not kept */
 	const pg_uuid_t *redelivery_of; /* NULL: it came from outside */

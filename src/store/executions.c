@@ -10,6 +10,7 @@
 #include "pg/uuid7.h"
 #include "store/arguments.h"
 #include "store/executions.h"
+#include "store/queues.h"
 
 /* Greater than every id of ours. */
 #define LAST_ID		"ffffffff-ffff-ffff-ffff-ffffffffffff"
@@ -205,7 +206,7 @@ cpw_executions_lock(const char *pipeline, const char *id, char **status,
 }
 
 void
-cpw_executions_stop(const char *id, bool at_once, const char *reason)
+cpw_executions_stop(const char *pipeline, const char *id, bool at_once, const char *reason)
 {
 	CpwArguments arguments = {0};
 
@@ -213,4 +214,6 @@ cpw_executions_stop(const char *id, bool at_once, const char *reason)
 	cpw_arguments_add_bool(&arguments, at_once);
 	cpw_arguments_add_text(&arguments, reason);
 	cpw_arguments_execute(&stop_execution, &arguments);
+	if (at_once)
+		cpw_queues_announce(pstrdup(pipeline));
 }

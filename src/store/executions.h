@@ -75,7 +75,7 @@ extern bool cpw_executions_lock(const char *pipeline, const char *id,
  * Sets a locked execution's status to Stopped, which ends it, or to Stopping,
  * which asks its worker to end it. A NULL reason leaves the one before.
  */
-extern void cpw_executions_stop(const char *id, bool at_once,
-								const char *reason);
+extern void cpw_executions_stop(const char *pipeline, const char *id,
+								bool at_once, const char *reason);
 
 #endif							/* CPW_EXECUTIONS_H */

@@ -76,11 +76,14 @@ static CpwStatement merge_counters = {
 	.sql = "WITH former AS ("
 	"  DELETE FROM cp_webhook.webhook_counters WHERE worker >= $1 RETURNING *)"
 	" INSERT INTO cp_webhook.webhook_counters AS c (webhook_id, worker,"
-	"  triggered, ignored, duplicate, rejected, pong, last_triggered)"
+	"  triggered, ignored, duplicate, rejected, pong, last_triggered,"
+	"  last_delivery, last_reason_at, last_reason)"
 	" SELECT f.webhook_id, -1, pg_catalog.sum(f.triggered),"
 	"  pg_catalog.sum(f.ignored), pg_catalog.sum(f.duplicate),"
 	"  pg_catalog.sum(f.rejected), pg_catalog.sum(f.pong),"
-	"  pg_catalog.max(f.last_triggered)"
+	"  pg_catalog.max(f.last_triggered), pg_catalog.max(f.last_delivery),"
+	"  pg_catalog.max(f.last_reason_at), (pg_catalog.array_agg(f.last_reason"
+	"   ORDER BY f.last_reason_at DESC NULLS LAST))[1]"
 	"   FROM former f GROUP BY f.webhook_id"
 	" ON CONFLICT (webhook_id, worker) DO UPDATE SET"
 	"  triggered = c.triggered + excluded.triggered,"
@@ -88,7 +91,12 @@ static CpwStatement merge_counters = {
 	"  duplicate = c.duplicate + excluded.duplicate,"
 	"  rejected = c.rejected + excluded.rejected,"
 	"  pong = c.pong + excluded.pong,"
-	"  last_triggered = GREATEST(c.last_triggered, excluded.last_triggered)",
+	"  last_triggered = GREATEST(c.last_triggered, excluded.last_triggered),"
+	"  last_delivery = GREATEST(c.last_delivery, excluded.last_delivery),"
+	"  last_reason_at = GREATEST(c.last_reason_at, excluded.last_reason_at),"
+	"  last_reason = CASE WHEN c.last_reason_at >= excluded.last_reason_at"
+	"   THEN c.last_reason"
+	"   ELSE COALESCE(excluded.last_reason, c.last_reason) END",
 	.expected = SPI_OK_INSERT,
 	.parameters = 1,
 	.types = {INT4OID},

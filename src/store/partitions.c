@@ -37,7 +37,7 @@ static CpwStatement list_partitions = {
 	"     pg_catalog.pg_get_expr(c.relpartbound, c.oid),"
 	"     'MINVALUE', '''00000000-0000-0000-0000-000000000000'''),"
 	"     'MAXVALUE', '''ffffffff-ffff-ffff-ffff-ffffffffffff'''),"
-	"   'FROM \\(''([-0-9a-f]{36})''\\) TO \\(''([-0-9a-f]{36})''\\)') b (bounds)"
+	"   'FROM [(]''([-0-9a-f]{36})''[)] TO [(]''([-0-9a-f]{36})''[)]') b (bounds)"
 	" WHERE i.inhparent = 'cp_webhook.deliveries'::pg_catalog.regclass"
 	"   AND b.bounds IS NOT NULL"
 	" ORDER BY 3",

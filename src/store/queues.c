@@ -12,6 +12,8 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
+#include "miscadmin.h"
+#include "pg/notification.h"
 #include "pg/settings.h"
 #include "store/arguments.h"
 #include "store/queues.h"
@@ -69,7 +71,7 @@ read_all(CpwFront **fronts)
 	{
 		CpwFront   *front = &(*fronts)[i];
 
-		cpw_front_clear(front, cpw_statement_get_text(i, 1, context));
+		cpw_bounds_clear(front, cpw_statement_get_text(i, 1, context));
 		if (!cpw_statement_is_null(i, 2))
 			front->waiting = cpw_statement_get_uuid(i, 2);
 		if (!cpw_statement_is_null(i, 3))
@@ -112,6 +114,19 @@ static CpwStatement find_leases = {
 	.types = {TEXTOID, TIMESTAMPTZOID},
 };
 
+/*
+ * COALESCE, here and below: these are looked for by id, and the planner must
+ * not think of the partial index, all of which it would have to read.
+ */
+static CpwStatement lock_leases = {
+	.sql = "SELECT id FROM cp_webhook.executions WHERE id = ANY ($1)"
+	" AND COALESCE(lease_until <= pg_catalog.clock_timestamp(), false)"
+	" FOR NO KEY UPDATE SKIP LOCKED",
+	.expected = SPI_OK_SELECT,
+	.parameters = 1,
+	.types = {UUIDARRAYOID},
+};
+
 static CpwStatement return_leases = {
 	.sql = "UPDATE cp_webhook.executions SET"
 	" status = CASE WHEN status = 'Stopping' THEN 'Stopped'"
@@ -123,10 +138,7 @@ static CpwStatement return_leases = {
 	" lease_holder = CASE WHEN status = 'Stopping' OR attempts >= $2"
 	"                     THEN lease_holder END,"
 	" lease_until = NULL, nonce = NULL,"
-	" updated_at = pg_catalog.clock_timestamp()"
-	" WHERE id IN (SELECT id FROM cp_webhook.executions WHERE id = ANY ($1)"
-	"  AND lease_until <= pg_catalog.clock_timestamp()"
-	"  ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)",
+	" updated_at = pg_catalog.clock_timestamp() WHERE id = ANY ($1)",
 	.expected = SPI_OK_UPDATE,
 	.parameters = 2,
 	.types = {UUIDARRAYOID, INT4OID},
@@ -141,12 +153,18 @@ static CpwStatement find_retries = {
 	.types = {TEXTOID, TIMESTAMPTZOID},
 };
 
+static CpwStatement lock_retries = {
+	.sql = "SELECT id FROM cp_webhook.executions WHERE id = ANY ($1)"
+	" AND COALESCE(retry_at <= pg_catalog.clock_timestamp(), false)"
+	" FOR NO KEY UPDATE SKIP LOCKED",
+	.expected = SPI_OK_SELECT,
+	.parameters = 1,
+	.types = {UUIDARRAYOID},
+};
+
 static CpwStatement return_retries = {
 	.sql = "UPDATE cp_webhook.executions SET retry_at = NULL,"
-	" updated_at = pg_catalog.clock_timestamp()"
-	" WHERE id IN (SELECT id FROM cp_webhook.executions WHERE id = ANY ($1)"
-	"  AND " CPW_RETRYING " AND retry_at <= pg_catalog.clock_timestamp()"
-	"  ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)",
+	" updated_at = pg_catalog.clock_timestamp() WHERE id = ANY ($1)",
 	.expected = SPI_OK_UPDATE,
 	.parameters = 1,
 	.types = {UUIDARRAYOID},
@@ -176,6 +194,21 @@ find_passed(CpwStatement *statement, const char *pipeline, TimestampTz *bound,
 	return passed;
 }
 
+/* Of count ids, those that the statement can lock at once; they replace them. */
+static int
+lock_ids(CpwStatement *statement, pg_uuid_t *ids, int count)
+{
+	CpwArguments arguments = {0};
+
+	if (count == 0)
+		return 0;
+	cpw_arguments_add_uuids(&arguments, ids, count);
+	count = (int) cpw_arguments_execute(statement, &arguments);
+	for (int i = 0; i < count; i++)
+		ids[i] = cpw_statement_get_uuid(i, 1);
+	return count;
+}
+
 static void
 return_expired(Oid table, CpwFront *front)
 {
@@ -187,6 +220,7 @@ return_expired(Oid table, CpwFront *front)
 
 	cpw_front_raise_times(table, generation, front->pipeline, front->leased,
 						  0);
+	count = lock_ids(&lock_leases, ids, count);
 	if (count == 0)
 		return;
 	cpw_arguments_add_uuids(&arguments, ids, count);
@@ -205,6 +239,7 @@ return_due(Oid table, CpwFront *front)
 
 	cpw_front_raise_times(table, generation, front->pipeline, 0,
 						  front->retrying);
+	count = lock_ids(&lock_retries, ids, count);
 	if (count == 0)
 		return;
 	cpw_arguments_add_uuids(&arguments, ids, count);
@@ -244,13 +279,21 @@ static CpwStatement find_heads = {
 	.types = {TEXTARRAYOID, UUIDARRAYOID},
 };
 
+/* A sub-select a row: a look-up by id, not all that the index has, filtered. */
 static CpwStatement find_held = {
-	.sql = "SELECT id FROM cp_webhook.executions WHERE pipeline = $1"
-	" AND " CPW_WAITING " AND id = ANY ($2) AND id < $3 ORDER BY id",
+	.sql = "SELECT h.id FROM (SELECT pg_catalog.unnest($2) AS id) h"
+	" WHERE (SELECT true FROM cp_webhook.executions e WHERE e.pipeline = $1"
+	"        AND e.id = h.id AND " CPW_WAITING ")",
 	.expected = SPI_OK_SELECT,
-	.parameters = 3,
-	.types = {TEXTOID, UUIDARRAYOID, UUIDOID},
+	.parameters = 2,
+	.types = {TEXTOID, UUIDARRAYOID},
 };
+
+static int
+compare_ids(const void *one, const void *other)
+{
+	return cpw_bounds_compare(one, other);
+}
 
 /* Of the held, those that wait still and are older than the first other. */
 static void
@@ -263,11 +306,16 @@ look_at_held(CpwFront *front)
 		return;
 	cpw_arguments_add_text(&arguments, front->pipeline);
 	cpw_arguments_add_uuids(&arguments, front->held, front->held_count);
-	cpw_arguments_add_uuid(&arguments, &front->waiting);
 	rows = cpw_arguments_execute(&find_held, &arguments);
+	front->held_count = 0;
 	for (uint64 row = 0; row < rows; row++)
-		front->held[row] = cpw_statement_get_uuid(row, 1);
-	front->held_count = (int) rows;
+	{
+		pg_uuid_t	id = cpw_statement_get_uuid(row, 1);
+
+		if (cpw_bounds_compare(&id, &front->waiting) < 0)
+			front->held[front->held_count++] = id;
+	}
+	qsort(front->held, front->held_count, sizeof(pg_uuid_t), compare_ids);
 }
 
 static CpwMode
@@ -302,7 +350,7 @@ look_at_heads(Oid table, uint64 generation, CpwQueue *queues, int count)
 
 		queue->mode = read_mode(cpw_statement_get_text(row, 2, context));
 		if (cpw_statement_is_null(row, 3))
-			cpw_front_set_last(&queue->front.waiting);
+			cpw_bounds_set_last(&queue->front.waiting);
 		else
 			queue->front.waiting = cpw_statement_get_uuid(row, 3);
 	}
@@ -343,30 +391,67 @@ cpw_queues_open(char **pipelines, int count, CpwQueue **queues)
 		if (front->retrying <= now)
 			return_due(table, front);
 		cpw_front_add_own(table, front);
-		if (!cpw_front_is_last(&front->waiting) || front->held_count > 0)
+		if (!cpw_bounds_is_last(&front->waiting) || front->held_count > 0)
 			(*queues)[n++].front = *front;
 	}
 	look_at_heads(table, generation, *queues, n);
 	return n;
 }
 
+/*
+ * What makes an execution wait may end between the reading of the bounds and
+ * the snapshot: the bounds would be above it, and the next one would overtake
+ * it. So they are read together.
+ */
 void
-cpw_queues_refresh(CpwQueue *queue)
+cpw_queues_pin(CpwQueue *queue)
 {
 	Oid			table = cpw_queues_table();
-	uint64		generation = cpw_front_generation();
 	char	   *name = pstrdup(queue->front.pipeline);
+	uint64		generation;
 	CpwFront   *front;
+	int			count;
 
-	if (read_fronts(table, &name, 1, &front) == 1)
+	for (;;)
+	{
+		generation = cpw_front_generation();
+		cpw_statement_pin_snapshot();
+		count = read_fronts(table, &name, 1, &front);
+		if (cpw_front_generation() == generation)
+			break;
+		cpw_statement_unpin_snapshot();
+		CHECK_FOR_INTERRUPTS();
+	}
+	if (count == 1)
 		queue->front = *front;
 	else
-		cpw_front_clear(&queue->front, name);
+		cpw_bounds_clear(&queue->front, name);
 	cpw_front_add_own(table, &queue->front);
 	look_at_heads(table, generation, queue, 1);
 }
 
-/* ---- what others have locked ---- */
+static CpwStatement find_mode = {
+	.sql = "SELECT execution_mode FROM cp_webhook.pipeline_definitions"
+	" WHERE name = $1",
+	.expected = SPI_OK_SELECT,
+	.parameters = 1,
+	.types = {TEXTOID},
+};
+
+void
+cpw_queues_announce(char *pipeline)
+{
+	if (cpw_setting_notify == CPW_NOTIFY_OFF ||
+		!cpw_front_may_wait(cpw_queues_table(), pipeline))
+		return;
+	if (cpw_arguments_execute_text(&find_mode, pipeline) > 0 &&
+		read_mode(cpw_statement_get_text(0, 1, CurrentMemoryContext)) ==
+		CPW_MODE_PARALLEL)
+		return;
+	cpw_notification_send_turn(pipeline);
+}
+
+/* ---- what is between, and what others have locked ---- */
 
 static CpwStatement find_between = {
 	.sql = "SELECT id FROM cp_webhook.executions WHERE pipeline = $1"
@@ -376,12 +461,38 @@ static CpwStatement find_between = {
 	.types = {TEXTOID, UUIDOID, UUIDOID, INT4OID},
 };
 
+/* What waits from an id on and before another, so many at most. */
+static uint64
+look_between(const char *pipeline, const pg_uuid_t *from, const pg_uuid_t *to,
+			 int limit)
+{
+	CpwArguments arguments = {0};
+
+	cpw_arguments_add_text(&arguments, pipeline);
+	cpw_arguments_add_uuid(&arguments, from);
+	cpw_arguments_add_uuid(&arguments, to);
+	cpw_arguments_add_int(&arguments, limit);
+	return cpw_arguments_execute(&find_between, &arguments);
+}
+
+void
+cpw_queues_find_next(CpwQueue *queue)
+{
+	CpwFront   *front = &queue->front;
+	pg_uuid_t	last;
+
+	cpw_bounds_set_last(&last);
+	if (look_between(front->pipeline, &front->waiting, &last, 1) > 0)
+		front->waiting = cpw_statement_get_uuid(0, 1);
+	else
+		front->waiting = last;
+}
+
 void
 cpw_queues_pass_over(const CpwQueue *queue, const pg_uuid_t *id)
 {
 	Oid			table = cpw_queues_table();
 	char	   *name = pstrdup(queue->front.pipeline);
-	CpwArguments arguments = {0};
 	uint64		generation;
 	CpwFront   *front;
 	int			room;
@@ -393,11 +504,7 @@ cpw_queues_pass_over(const CpwQueue *queue, const pg_uuid_t *id)
 	if (generation == 0 || cpw_front_read(table, &name, 1, &front) != 1)
 		return;
 	room = CPW_FRONT_HELD - front->held_count;
-	cpw_arguments_add_text(&arguments, name);
-	cpw_arguments_add_uuid(&arguments, &front->waiting);
-	cpw_arguments_add_uuid(&arguments, id);
-	cpw_arguments_add_int(&arguments, room + 1);
-	rows = cpw_arguments_execute(&find_between, &arguments);
+	rows = look_between(name, &front->waiting, id, room + 1);
 	if (rows > (uint64) room)
 		return;
 	for (uint64 row = 0; row < rows; row++)

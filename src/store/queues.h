@@ -43,11 +43,24 @@ extern Oid	cpw_queues_table(void);
  */
 extern int	cpw_queues_open(char **pipelines, int count, CpwQueue **queues);
 
-/* Reads a queue's bounds and its first execution again, with a new snapshot. */
-extern void cpw_queues_refresh(CpwQueue *queue);
+/*
+ * Reads a queue's bounds and its first execution again, and pins the snapshot
+ * that belongs to them; the caller unpins it (statement.h).
+ */
+extern void cpw_queues_pin(CpwQueue *queue);
+
+/* Sets front.waiting to the first that waits from there on. */
+extern void cpw_queues_find_next(CpwQueue *queue);
 
 /* Whether an execution of the pipeline is leased. */
 extern bool cpw_queues_is_running(CpwQueue *queue);
+
+/*
+ * Tells those who listen that an execution of a pipeline runs no more, where it
+ * runs one at a time and another one waits. (Who was turned away while it ran
+ * would not look again.)
+ */
+extern void cpw_queues_announce(char *pipeline);
 
 /*
  * Leaves what other transactions have had locked for long out of the looks to

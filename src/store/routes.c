@@ -8,7 +8,6 @@
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "pg/declaration.h"
-#include "pg/secret.h"
 #include "store/arguments.h"
 #include "store/routes.h"
 #include "store/statement.h"
@@ -23,10 +22,11 @@
  */
 #define ROUTE_QUERY \
 	"SELECT w.token, w.id, w.name, w.pipeline, w.action," \
-	" w.authentication, w.secret, w.configuration, w.filters, p.version," \
+	" w.authentication, w.configuration, w.filters, p.version," \
 	" (SELECT a.value -> 'configuration'" \
 	"    FROM pg_catalog.jsonb_array_elements(v.declaration #> '{stages,0,actions}') a" \
-	"   WHERE a.value ->> 'name' = w.action LIMIT 1)" \
+	"   WHERE a.value ->> 'name' = w.action LIMIT 1)," \
+	" " CPW_SECRET_COLUMNS("w") \
 	" FROM cp_webhook.webhook_definitions w" \
 	" LEFT JOIN cp_webhook.pipeline_definitions p ON p.name = w.pipeline" \
 	" LEFT JOIN cp_webhook.pipeline_versions v" \
@@ -56,9 +56,8 @@ static CpwStatement find_version = {
 static void
 open_secrets(CpwRoute *route)
 {
-	route->secret = cpw_secret_try_open(route->secret,
-										cpw_webhooks_secret_place(&route->id),
-										&route->secret_problem);
+	cpw_secrets_try_open(&route->sealed, &route->id, &route->secrets,
+						 &route->secret_problem);
 	if (route->action_configuration != NULL)
 		route->action_configuration =
 			cpw_declaration_open_configuration(route->action_configuration,
@@ -77,12 +76,12 @@ read_route(uint64 row, CpwRoute *route)
 	route->pipeline = cpw_statement_get_text(row, 4, context);
 	route->action = cpw_statement_get_text(row, 5, context);
 	route->authentication = cpw_statement_get_text(row, 6, context);
-	route->secret = cpw_statement_get_text(row, 7, context);
-	route->configuration = cpw_statement_get_jsonb(row, 8, context);
-	route->filters = cpw_statement_get_jsonb(row, 9, context);
-	if (!cpw_statement_is_null(row, 10))
-		route->version = cpw_statement_get_int(row, 10);
-	route->action_configuration = cpw_statement_get_jsonb(row, 11, context);
+	route->configuration = cpw_statement_get_jsonb(row, 7, context);
+	route->filters = cpw_statement_get_jsonb(row, 8, context);
+	if (!cpw_statement_is_null(row, 9))
+		route->version = cpw_statement_get_int(row, 9);
+	route->action_configuration = cpw_statement_get_jsonb(row, 10, context);
+	cpw_webhooks_read_secrets(row, 11, &route->sealed);
 	open_secrets(route);
 }
 

@@ -6,6 +6,7 @@
 
 #include "executor/spi.h"
 #include "store/session.h"
+#include "store/statement.h"
 
 void
 cpw_session_open(void)
@@ -19,6 +20,12 @@ cpw_session_close(void)
 {
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
+}
+
+void
+cpw_session_fire_deferred(void)
+{
+	cpw_statement_run_utility("SET CONSTRAINTS ALL IMMEDIATE");
 }
 
 Jsonb *

@@ -17,6 +17,9 @@
 extern void cpw_session_open(void);
 extern void cpw_session_close(void);
 
+/* Fires the triggers that wait for the transaction's end. */
+extern void cpw_session_fire_deferred(void);
+
 /* A copy that outlives the session, in the context that was current before. */
 extern Jsonb *cpw_session_keep_jsonb(Jsonb *jsonb);
 

@@ -9,6 +9,30 @@
 #include "store/statement.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/* Statements see the snapshot that is active, and not each its own. */
+static bool is_pinned;
+
+void
+cpw_statement_pin_snapshot(void)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	is_pinned = true;
+}
+
+void
+cpw_statement_unpin_snapshot(void)
+{
+	PopActiveSnapshot();
+	is_pinned = false;
+}
+
+void
+cpw_statement_forget_snapshot(void)
+{
+	is_pinned = false;
+}
 
 static void
 prepare(CpwStatement *statement)
@@ -34,7 +58,7 @@ cpw_statement_execute_limited(CpwStatement *statement, Datum *values,
 	int			result;
 
 	prepare(statement);
-	result = SPI_execute_plan(statement->plan, values, nulls, false,
+	result = SPI_execute_plan(statement->plan, values, nulls, is_pinned,
 							  (long) limit);
 	/* SPI leaves its own context current, whatever was before. */
 	MemoryContextSwitchTo(caller);

@@ -52,6 +52,15 @@ extern Portal cpw_statement_open(CpwStatement *statement, Datum *values,
 extern uint64 cpw_statement_fetch(Portal cursor, uint64 limit);
 extern void cpw_statement_close(Portal cursor);
 
+/*
+ * Between these two, statements see what is committed now, all the same, and
+ * may not change anything. After an error the snapshot is gone with its
+ * subtransaction: forget it.
+ */
+extern void cpw_statement_pin_snapshot(void);
+extern void cpw_statement_unpin_snapshot(void);
+extern void cpw_statement_forget_snapshot(void);
+
 /* Runs a command that cannot be prepared (data definition). */
 extern void cpw_statement_run_utility(const char *sql);
 

@@ -10,7 +10,6 @@
 #include "base/hex_base64.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
-#include "pg/secret.h"
 #include "pg/uuid7.h"
 #include "store/arguments.h"
 #include "store/webhooks.h"
@@ -21,25 +20,28 @@
 	" 'InvalidWebhookFilterPatternException')"
 
 static CpwStatement lock_webhook = {
-	.sql = "SELECT id, secret FROM cp_webhook.webhook_definitions"
-	" WHERE name = $1 FOR NO KEY UPDATE",
+	.sql = "SELECT w.id, w.configuration, " CPW_SECRET_COLUMNS("w")
+	" FROM cp_webhook.webhook_definitions w"
+	" WHERE w.name = $1 FOR NO KEY UPDATE",
 	.expected = SPI_OK_SELECT,
 	.parameters = 1,
 	.types = {TEXTOID},
 };
 
 static CpwStatement lock_secrets = {
-	.sql = "SELECT id, secret FROM cp_webhook.webhook_definitions"
-	" WHERE secret IS NOT NULL ORDER BY id FOR NO KEY UPDATE",
+	.sql = "SELECT w.id, " CPW_SECRET_COLUMNS("w")
+	" FROM cp_webhook.webhook_definitions w"
+	" WHERE COALESCE(" CPW_SECRET_COLUMNS("w") ") IS NOT NULL"
+	" ORDER BY w.id FOR NO KEY UPDATE",
 	.expected = SPI_OK_SELECT,
 };
 
-static CpwStatement update_secret = {
-	.sql = "UPDATE cp_webhook.webhook_definitions SET secret = $2"
-	" WHERE id = $1",
+static CpwStatement update_secrets = {
+	.sql = "UPDATE cp_webhook.webhook_definitions SET secret = $2,"
+	" previous_secret = $3, verify_token = $4 WHERE id = $1",
 	.expected = SPI_OK_UPDATE,
-	.parameters = 2,
-	.types = {UUIDOID, TEXTOID},
+	.parameters = 4,
+	.types = {UUIDOID, TEXTOID, TEXTOID, TEXTOID},
 };
 
 static CpwStatement find_webhook = {
@@ -62,27 +64,29 @@ static CpwStatement count_webhooks = {
 
 static CpwStatement insert_webhook = {
 	.sql = "INSERT INTO cp_webhook.webhook_definitions (id, token, name,"
-	" pipeline, action, authentication, secret, configuration, filters)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+	" pipeline, action, authentication, configuration, filters, secret,"
+	" previous_secret, verify_token)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 	" ON CONFLICT (name) DO NOTHING",
 	.expected = SPI_OK_INSERT,
-	.parameters = 9,
-	.types = {UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-	JSONBOID, JSONBOID},
+	.parameters = 11,
+	.types = {UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID,
+	JSONBOID, TEXTOID, TEXTOID, TEXTOID},
 };
 
 static CpwStatement update_webhook = {
 	.sql = "UPDATE cp_webhook.webhook_definitions SET pipeline = $2,"
-	" action = $3, authentication = $4, secret = $5, configuration = $6,"
-	" filters = $7, updated_at = pg_catalog.clock_timestamp(),"
+	" action = $3, authentication = $4, configuration = $5, filters = $6,"
+	" secret = $7, previous_secret = $8, verify_token = $9, updated_at = pg_catalog.clock_timestamp(),"
 	" error_code = CASE WHEN error_code IN " DEFINITION_ERRORS
 	" THEN NULL ELSE error_code END,"
 	" error_message = CASE WHEN error_code IN " DEFINITION_ERRORS
 	" THEN NULL ELSE error_message END"
 	" WHERE name = $1",
 	.expected = SPI_OK_UPDATE,
-	.parameters = 7,
-	.types = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID},
+	.parameters = 9,
+	.types = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, TEXTOID,
+	TEXTOID, TEXTOID},
 };
 
 static CpwStatement delete_webhook = {
@@ -153,52 +157,62 @@ static CpwStatement set_registration_error = {
 	.types = {UUIDOID, TEXTOID, TEXTOID},
 };
 
-char *
-cpw_webhooks_secret_place(const pg_uuid_t *id)
+/* ---- secrets: read and written here alone ---- */
+
+void
+cpw_webhooks_read_secrets(uint64 row, int column, CpwSecrets *sealed)
 {
-	return psprintf("webhook/%s/SecretToken", cpw_uuid7_text(id));
+	MemoryContext context = CurrentMemoryContext;
+
+	sealed->token = cpw_statement_get_text(row, column, context);
+	sealed->previous = cpw_statement_get_text(row, column + 1, context);
+	sealed->verify = cpw_statement_get_text(row, column + 2, context);
 }
 
+static void
+add_secrets(CpwArguments *arguments, const CpwSecrets *sealed)
+{
+	cpw_arguments_add_text(arguments, sealed->token);
+	cpw_arguments_add_text(arguments, sealed->previous);
+	cpw_arguments_add_text(arguments, sealed->verify);
+}
+
+/* ---- writing ---- */
+
 bool
-cpw_webhooks_lock(const char *name, CpwStoredSecret *secret)
+cpw_webhooks_lock(const char *name, CpwStoredAuthentication *stored)
 {
 	if (cpw_arguments_execute_text(&lock_webhook, name) == 0)
 		return false;
-	secret->webhook_id = cpw_statement_get_uuid(0, 1);
-	secret->stored = cpw_statement_get_text(0, 2, CurrentMemoryContext);
+	stored->webhook_id = cpw_statement_get_uuid(0, 1);
+	stored->configuration = cpw_statement_get_jsonb(0, 2, CurrentMemoryContext);
+	cpw_webhooks_read_secrets(0, 3, &stored->sealed);
 	return true;
-}
-
-char *
-cpw_webhooks_open_secret(const CpwStoredSecret *secret)
-{
-	return cpw_secret_open(secret->stored, cpw_webhooks_secret_place(&secret->webhook_id));
 }
 
 int64
 cpw_webhooks_reseal(void)
 {
 	uint64		rows = cpw_statement_execute(&lock_secrets, NULL, NULL);
-	CpwStoredSecret *secrets = palloc0(sizeof(CpwStoredSecret) * Max(rows, 1));
+	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * Max(rows, 1));
+	CpwSecrets *sealed = palloc(sizeof(CpwSecrets) * Max(rows, 1));
 	int64		count = 0;
 
+	/* The next statement takes the place of this result. */
 	for (uint64 row = 0; row < rows; row++)
 	{
-		secrets[row].webhook_id = cpw_statement_get_uuid(row, 1);
-		secrets[row].stored = cpw_statement_get_text(row, 2,
-													 CurrentMemoryContext);
+		ids[row] = cpw_statement_get_uuid(row, 1);
+		cpw_webhooks_read_secrets(row, 2, &sealed[row]);
 	}
 	for (uint64 row = 0; row < rows; row++)
 	{
 		CpwArguments arguments = {0};
 
-		if (cpw_secret_is_current(secrets[row].stored))
+		if (!cpw_secrets_reseal(&sealed[row], &ids[row]))
 			continue;
-		cpw_arguments_add_uuid(&arguments, &secrets[row].webhook_id);
-		cpw_arguments_add_text(&arguments,
-							   cpw_secret_seal(cpw_webhooks_open_secret(&secrets[row]),
-											   cpw_webhooks_secret_place(&secrets[row].webhook_id)));
-		cpw_arguments_execute(&update_secret, &arguments);
+		cpw_arguments_add_uuid(&arguments, &ids[row]);
+		add_secrets(&arguments, &sealed[row]);
+		cpw_arguments_execute(&update_secrets, &arguments);
 		count++;
 	}
 	return count;
@@ -237,14 +251,16 @@ static void
 add_definition(CpwArguments *arguments, const CpwDefinition *definition,
 			   const pg_uuid_t *id)
 {
+	CpwSecrets	sealed;
+
+	cpw_secrets_seal(&definition->secrets, id, &sealed);
 	cpw_arguments_add_text(arguments, definition->name);
 	cpw_arguments_add_text(arguments, definition->pipeline);
 	cpw_arguments_add_text(arguments, definition->action);
 	cpw_arguments_add_text(arguments, definition->authentication);
-	cpw_arguments_add_text(arguments, cpw_secret_seal(definition->secret,
-													  cpw_webhooks_secret_place(id)));
 	cpw_arguments_add_jsonb(arguments, definition->configuration);
 	cpw_arguments_add_jsonb(arguments, definition->filters);
+	add_secrets(arguments, &sealed);
 }
 
 bool

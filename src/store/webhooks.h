@@ -14,7 +14,7 @@
 /* What the API's ListWebhookItem shows. */
 typedef struct CpwWebhookItem
 {
-	CpwDefinition definition;	/* the secret is left out */
+	CpwDefinition definition;	/* the secrets are left out */
 	char	   *url;
 	char	   *arn;
 	char	   *error_code;		/* NULL: none */
@@ -23,28 +23,27 @@ typedef struct CpwWebhookItem
 	Jsonb	   *tags;			/* an array */
 } CpwWebhookItem;
 
-/* A webhook's secret as it is stored. */
-typedef struct CpwStoredSecret
-{
-	pg_uuid_t	webhook_id;
-	char	   *stored;			/* NULL: it has none */
-} CpwStoredSecret;
-
 /*
  * Locks a webhook until the transaction ends. Returns false when there is
- * none, else sets *secret.
+ * none, else sets what is stored of its authentication, palloc'd.
  */
-extern bool cpw_webhooks_lock(const char *name, CpwStoredSecret *secret);
+extern bool cpw_webhooks_lock(const char *name,
+							  CpwStoredAuthentication *stored);
 
-/* Where the secret of a webhook is stored, for cpw_secret_seal(); palloc'd. */
-extern char *cpw_webhooks_secret_place(const pg_uuid_t *id);
+/* The columns that cpw_webhooks_read_secrets() reads, of that table alias. */
+#define CPW_SECRET_COLUMNS(alias) \
+	alias ".secret, " alias ".previous_secret, " alias ".verify_token"
 
-/* The secret itself, palloc'd; NULL where there is none. Raises an error. */
-extern char *cpw_webhooks_open_secret(const CpwStoredSecret *secret);
+/*
+ * Reads them from a result, the first one in that column, as they are stored,
+ * palloc'd.
+ */
+extern void cpw_webhooks_read_secrets(uint64 row, int column,
+									  CpwSecrets *sealed);
 
 /*
  * Seals every secret by the key that seals now, where another one does. Returns
- * how many; raises an error where one does not open.
+ * of how many webhooks; raises an error where one does not open.
  */
 extern int64 cpw_webhooks_reseal(void);
 

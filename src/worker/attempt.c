@@ -266,7 +266,7 @@ read_webhook(CpwAttempt *attempt)
 	if (route->secret_problem != NULL)
 		return end_for_now(attempt, 60, "SecretUnavailable", route->secret_problem);
 	hook->url = cpw_settings_webhook_url(attempt->row.url_token);
-	hook->secret = route->secret;
+	hook->secret = route->secrets.token;
 	hook->description = psprintf("cp_webhook %s", attempt->row.webhook);
 	hook->event_count = cpw_third_party_events(route->filters,
 											   route->action_configuration,
@@ -313,17 +313,37 @@ cpw_attempt_begin(CpwAttempt *attempt)
 
 /* ---- answers ---- */
 
+static char *
+read_complaint(CpwAttempt *attempt, const CpwHttpAnswer *answer)
+{
+	const char *secrets[] = {attempt->row.access_token, attempt->hook.secret};
+
+	return cpw_third_party_complaint(answer->body, answer->length, secrets,
+									 lengthof(secrets));
+}
+
+/*
+ * GitHub's secondary rate limit may come as a 403 whose headers don't tell of
+ * it: a minute is to be waited then.
+ * https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api
+ */
+static bool
+is_limited(CpwAttempt *attempt, const CpwHttpAnswer *answer)
+{
+	char	   *complaint = answer->status == 403 ?
+		read_complaint(attempt, answer) : NULL;
+
+	return complaint != NULL && strstr(complaint, "rate limit") != NULL;
+}
+
 /* "404 from GitHub: ..." */
 static char *
 describe(CpwAttempt *attempt, const CpwHttpAnswer *answer)
 {
-	const char *secrets[] = {attempt->row.access_token, attempt->hook.secret};
 	char		room[200];
 	const char *meaning = cpw_provider_explain(attempt->provider, answer->status,
 											   room, sizeof(room));
-	char	   *complaint =
-		cpw_third_party_complaint(answer->body, answer->length, secrets,
-								  lengthof(secrets));
+	char	   *complaint = read_complaint(attempt, answer);
 
 	if (meaning != NULL && complaint != NULL && answer->status != 404)
 		return psprintf("%d from %s: %s (%s)", answer->status,
@@ -425,6 +445,11 @@ cpw_attempt_go_on(CpwAttempt *attempt, const CpwHttpAnswer *answer)
 		attempt->doubt = GetCurrentTimestamp();
 	if (answer->failure != CPW_HTTP_FINE)
 		return end_without_answer(attempt, answer);
+	if (kind == CPW_ANSWER_REFUSED && is_limited(attempt, answer))
+	{
+		kind = CPW_ANSWER_LATER;
+		wait = 60;
+	}
 	if (kind == CPW_ANSWER_LATER)
 		return end_for_now(attempt, wait, psprintf("%d", answer->status),
 						   describe(attempt, answer));

@@ -10,6 +10,7 @@
 #include "pg/notification.h"
 #include "pg/settings.h"
 #include "pg/uuid7.h"
+#include "portability/instr_time.h"
 #include "store/partitions.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -28,11 +29,11 @@
 #define NOTIFY_PAUSE_MS		1000
 
 /*
- * For which a worker is unhealthy after the system was short of something:
- * what shows it is a delivery that needs a new block, and no look at health
- * can try that. Who asks keeps others from sending, so only time can heal.
+ * For which a worker is unhealthy after the disk was full, or failed: only a
+ * delivery that needs a new block shows that, a look at health cannot try it.
+ * Who looks may keep others from sending, so time alone can heal.
  */
-#define SHORTAGE_MS			10000
+#define DISK_FAULT_MS		10000
 
 typedef enum Outcome
 {
@@ -54,7 +55,7 @@ static CpwWorkerSlot *slot;
 
 /* On the monotonic clock, as all that is waited for here: the other may step. */
 static int64 notify_paused_until;	/* 0: NOTIFY is on */
-static int64 short_until;		/* 0: nothing was short */
+static int64 disk_fault_until;	/* 0: there was none */
 
 /* The day (of PostgreSQL's epoch) whose partition is known to be there. */
 static int64 known_day = PG_INT64_MIN;
@@ -161,6 +162,7 @@ fill(CpwItem **items, int count)
 		item->delivery.verdict = CPW_VERDICT_PENDING;
 		item->delivery.reason = NULL;
 		item->delivery.payload = NULL;
+		item->delivery.http_status = 0;
 		item->detail = NULL;
 		if (!serves)
 			item->delivery.verdict = CPW_VERDICT_UNAVAILABLE;
@@ -169,6 +171,7 @@ fill(CpwItem **items, int count)
 		else
 		{
 			identify(item);
+			cpw_evaluation_describe(item);
 			cpw_evaluation_authenticate(item);
 			deliveries[n] = &item->delivery;
 			known[n++] = item;
@@ -176,6 +179,7 @@ fill(CpwItem **items, int count)
 	}
 	if (n == 0)
 		return;
+	cpw_evaluation_read(known, n);
 	cpw_deliveries_find_keys(deliveries, n);
 	cpw_evaluation_judge(known, n);
 	cpw_deliveries_store_keys(deliveries, n);
@@ -241,10 +245,9 @@ classify(const ErrorData *error, Phase phase, int count)
 		consequence = "they are tried again";
 	}
 
-	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
-		ERRCODE_INSUFFICIENT_RESOURCES ||
+	if (error->sqlerrcode == ERRCODE_DISK_FULL ||
 		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_SYSTEM_ERROR)
-		short_until = cpw_deadline_now() + SHORTAGE_MS;
+		disk_fault_until = cpw_deadline_now() + DISK_FAULT_MS;
 
 	/* The only such error of a commit: the notification queue is full. */
 	if (phase == PHASE_COMMIT &&
@@ -293,6 +296,23 @@ ensure_partition(TimestampTz instant)
 		(void) cpw_transaction_commit();
 }
 
+/* cpw_transaction_commit(), timed: it waits for the disk, or a standby. */
+static bool
+commit(void)
+{
+	instr_time	start;
+	instr_time	end;
+	bool		certain;
+
+	INSTR_TIME_SET_CURRENT(start);
+	certain = cpw_transaction_commit();
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+	cpw_counters_add(&slot->commit_microseconds, INSTR_TIME_GET_MICROSEC(end));
+	cpw_counters_count_time(&slot->commit_times, INSTR_TIME_GET_MICROSEC(end));
+	return certain;
+}
+
 static Outcome
 attempt(CpwItem **items, int count)
 {
@@ -316,7 +336,7 @@ attempt(CpwItem **items, int count)
 		phase = PHASE_COMMIT;
 
 		/* Where the outcome is not certain its retry will be a duplicate. */
-		if (!cpw_transaction_commit())
+		if (!commit())
 			refuse_all(items, count);
 	}
 	PG_CATCH();
@@ -378,7 +398,6 @@ cpw_batch_record(CpwItem **items, int count)
 		CpwDelivery *delivery = &items[i]->delivery;
 
 		cpw_uuid7_generate(&delivery->id, &delivery->received_at);
-		cpw_evaluation_describe(items[i]);
 	}
 	record(items, count, &repeat_until, true);
 	cpw_evaluation_forget();
@@ -429,7 +448,7 @@ cpw_batch_check_health(void)
 {
 	return run("checking health", cpw_setting_batch_timeout, check_writable, NULL) &&
 		cpw_webhook_cache_mismatch() == NULL &&
-		cpw_deadline_now() >= short_until;
+		cpw_deadline_now() >= disk_fault_until;
 }
 
 typedef struct Tokens

@@ -1,6 +1,6 @@
 /*
  * endpoints.c
- *		The sockets on which a receiver listens.
+ *		The sockets on which a worker listens.
  *
  * The receivers of one server share a port (SO_REUSEPORT), and the kernel
  * would let another server of the same user join them silently. So the first
@@ -25,29 +25,36 @@ typedef struct Wanted
 	int			count;
 } Wanted;
 
+/* One that is cut off there would be a stranger's to the other receivers. */
+StaticAssertDecl(sizeof(((CpwWorkerSlot *) 0)->listening) >=
+				 CPW_MAX_LISTEN_SOCKETS * (CPW_SOCKET_TEXT_SIZE + 2),
+				 "a slot has room for all addresses");
+
 /* What is open now, in the order of CpwEndpoints.sockets. */
 static CpwSocketAddress open_addresses[CPW_MAX_LISTEN_SOCKETS];
 
 static bool
-resolve(Wanted *wanted, CpwWorkerSlot *slot)
+resolve(Wanted *wanted, const CpwEndpointsOwner *owner, CpwWorkerSlot *slot)
 {
-	char	   *names = pstrdup(cpw_setting_listen_addresses);
+	char	   *names = pstrdup(*owner->addresses);
 	List	   *list;
 	ListCell   *cell;
 
 	wanted->count = 0;
+	if (*owner->port == 0)
+		return true;
 	if (!SplitGUCList(names, ',', &list))
 	{
 		ereport(LOG,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid list syntax in parameter \"%s\"",
-						"cp_webhook.listen_addresses")));
+						owner->addresses_name)));
 		return false;
 	}
 	foreach(cell, list)
 	{
 		const char *host = lfirst(cell);
-		const char *error = cpw_socket_resolve(host, cpw_setting_port,
+		const char *error = cpw_socket_resolve(host, *owner->port,
 											   wanted->addresses,
 											   &wanted->count);
 
@@ -57,7 +64,7 @@ resolve(Wanted *wanted, CpwWorkerSlot *slot)
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("could not resolve listen address \"%s\": %s", host,
 						error),
-				 errhint("Correct cp_webhook.listen_addresses and reload.")));
+				 errhint("Correct %s and reload.", owner->addresses_name)));
 		cpw_counters_note_error(slot, psprintf("could not resolve \"%s\": %s",
 											   host, error));
 	}
@@ -97,15 +104,16 @@ overlap(const char *one, size_t length, const char *other)
 }
 
 /*
- * Whether a receiver of this server, this one included, listens there: then
+ * Whether a worker of the same owner, this one included, listens there: then
  * the address isn't free, and nobody else's. Under the lock.
  */
 static bool
-is_ours(const CpwShared *shared, const char *address)
+is_ours(const CpwShared *shared, const CpwEndpointsOwner *owner,
+		const char *address)
 {
-	for (int i = 0; i < shared->workers; i++)
+	for (int i = 0; i < owner->slots; i++)
 	{
-		const CpwWorkerSlot *slot = &shared->slots[i];
+		const CpwWorkerSlot *slot = &shared->slots[owner->first_slot + i];
 		const char *at = slot->listening;
 
 		if (slot->pid == 0)
@@ -132,8 +140,8 @@ note_listening(CpwWorkerSlot *slot, const char *text)
 }
 
 static int
-open_one(const CpwSocketAddress *address, CpwShared *shared,
-		 CpwWorkerSlot *slot)
+open_one(const CpwSocketAddress *address, const CpwEndpointsOwner *owner,
+		 CpwShared *shared, CpwWorkerSlot *slot)
 {
 	char		text[CPW_SOCKET_TEXT_SIZE];
 	int			fd = -1;
@@ -146,7 +154,7 @@ open_one(const CpwSocketAddress *address, CpwShared *shared,
 		return -1;
 	}
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	if (is_ours(shared, text) || cpw_socket_is_free(address))
+	if (is_ours(shared, owner, text) || cpw_socket_is_free(address))
 		fd = cpw_socket_listen(address, cpw_setting_backlog);
 	saved_errno = errno;
 	if (fd >= 0)
@@ -160,7 +168,8 @@ open_one(const CpwSocketAddress *address, CpwShared *shared,
 			(errcode_for_socket_access(),
 			 errmsg("could not listen on %s: %m", text),
 			 saved_errno == EADDRINUSE
-			 ? errhint("Another program or another PostgreSQL server uses the port: change cp_webhook.port and reload, or end it.")
+			 ? errhint("Another program or another PostgreSQL server uses the port: change %s and reload, or end it.",
+					   owner->port_name)
 			 : 0));
 	cpw_counters_note_error(slot, psprintf("could not listen on %s: %s", text,
 										   strerror(saved_errno)));
@@ -170,7 +179,9 @@ open_one(const CpwSocketAddress *address, CpwShared *shared,
 /*
  * Closes the sockets that are not wanted any more; sockets[i] is left as the
  * one of the i-th address wanted, or -1. It comes before opening: an address
- * that is part of a new one ("*") would be in its way.
+ * that is part of a new one ("*") would be in its way. All under the lock:
+ * another receiver takes a socket that is open and not in the slot for a
+ * stranger's.
  */
 static void
 keep_wanted(const CpwEndpoints *old, const Wanted *wanted, int *sockets,
@@ -193,7 +204,6 @@ keep_wanted(const CpwEndpoints *old, const Wanted *wanted, int *sockets,
 		cpw_socket_describe(&wanted->addresses[i], text);
 		note_listening(slot, text);
 	}
-	LWLockRelease(shared->lock);
 	for (int i = 0; i < old->count; i++)
 	{
 		if (keeps[i])
@@ -201,23 +211,24 @@ keep_wanted(const CpwEndpoints *old, const Wanted *wanted, int *sockets,
 		close(old->sockets[i]);
 		ReleaseExternalFD();
 	}
+	LWLockRelease(shared->lock);
 }
 
 bool
-cpw_endpoints_open(CpwEndpoints *endpoints, CpwShared *shared,
-				   CpwWorkerSlot *slot)
+cpw_endpoints_open(CpwEndpoints *endpoints, const CpwEndpointsOwner *owner,
+				   CpwShared *shared, CpwWorkerSlot *slot)
 {
 	int			sockets[CPW_MAX_LISTEN_SOCKETS];
 	CpwSocketAddress kept[CPW_MAX_LISTEN_SOCKETS];
 	Wanted		wanted;
-	bool		complete = resolve(&wanted, slot);
+	bool		complete = resolve(&wanted, owner, slot);
 
 	keep_wanted(endpoints, &wanted, sockets, shared, slot);
 	endpoints->count = 0;
 	for (int i = 0; i < wanted.count; i++)
 	{
 		if (sockets[i] < 0)
-			sockets[i] = open_one(&wanted.addresses[i], shared, slot);
+			sockets[i] = open_one(&wanted.addresses[i], owner, shared, slot);
 		else
 			(void) cpw_socket_set_backlog(sockets[i], cpw_setting_backlog);
 		if (sockets[i] < 0)

@@ -8,7 +8,6 @@
  */
 #include "postgres.h"
 
-#include "base/headers.h"
 #include "compat.h"
 #include "net/deadline.h"
 #include "pg/address.h"
@@ -43,13 +42,19 @@ typedef enum Step
 	STEP_FILTER
 } Step;
 
-typedef struct Judgement
+typedef struct Judgement Judgement;
+
+/* What is done to each item that is PENDING. */
+typedef void (*Work) (Judgement *judgement, CpwItem *item);
+
+struct Judgement
 {
+	Work		work;
 	CpwItem   **items;
 	int			count;
 	int			current;
 	Step		step;
-} Judgement;
+};
 
 static MemoryContext scratch;
 
@@ -69,14 +74,9 @@ cpw_evaluation_take(CpwPost *post, const CpwRequest *request,
 	post->refused = request->refused;
 	post->refusal = request->owner;
 	post->skipped = 0;
-}
-
-static const char *
-header_text(const CpwHeader *header)
-{
-	if (header == NULL)
-		return NULL;
-	return cpw_payload_text(header->value, header->value_length);
+	post->now = cpw_settings_now();
+	post->match = CPW_MATCH_NONE;
+	post->answer = NULL;
 }
 
 void
@@ -85,8 +85,7 @@ cpw_evaluation_describe(CpwItem *item)
 	static const CpwHeaders none = {NULL, 0};
 	CpwRequest *request = item->request;
 	CpwDelivery *delivery = &item->delivery;
-	const CpwHeader *id = cpw_headers_delivery_id(&request->headers);
-	const CpwHeader *event = cpw_headers_event(&request->headers);
+	const char *secret_header = item->webhook->secret_header;
 	struct sockaddr_storage client;
 
 	delivery->peer_address = cpw_address_from_socket(&request->peer);
@@ -96,21 +95,23 @@ cpw_evaluation_describe(CpwItem *item)
 
 	/* What is refused for its size is not stored in its size. */
 	if (request->refused == CPW_VERDICT_HEADERS_TOO_LARGE)
-		delivery->headers = cpw_payload_headers(&none);
+		delivery->headers = cpw_payload_headers(&none, secret_header);
 	else
-		delivery->headers = cpw_payload_headers(&request->headers);
-	if (id != NULL && id->value_length <= CPW_MAX_ID_LENGTH)
-		delivery->provider_delivery_id = header_text(id);
-	if (event != NULL && event->value_length <= CPW_MAX_ID_LENGTH)
-		delivery->event = header_text(event);
+		delivery->headers = cpw_payload_headers(&request->headers,
+												secret_header);
+	cpw_judgement_identify(&item->post, item->webhook,
+						   &delivery->provider_delivery_id, &delivery->event);
 }
 
 void
 cpw_evaluation_authenticate(CpwItem *item)
 {
+	item->post.match = CPW_MATCH_NONE;
+	item->post.answer = NULL;
 	item->delivery.verdict =
 		cpw_judgement_authenticate(&item->post, item->webhook,
 								   &item->delivery.reason);
+	item->delivery.signature = cpw_signature_match_name(item->post.match);
 }
 
 /* Whether this second has room for looking into so many bytes. */
@@ -150,7 +151,7 @@ parse_body(CpwItem *item)
 {
 	MemoryContext caller = MemoryContextSwitchTo(scratch);
 	size_t		length;
-	const char *json = cpw_judgement_find_json(&item->post, &length,
+	const char *json = cpw_judgement_find_json(&item->post, item->webhook, &length,
 											   &item->delivery.verdict,
 											   &item->delivery.reason);
 
@@ -171,21 +172,56 @@ parse_body(CpwItem *item)
 		MemoryContextReset(scratch);
 }
 
-static void
-judge_one(Judgement *judgement, CpwItem *item)
+/* False when the verdict is set. */
+static bool
+parse(Judgement *judgement, CpwItem *item)
 {
 	judgement->step = STEP_PARSE;
 	if (item->payload == NULL)
-	{
 		parse_body(item);
-		if (item->payload == NULL)
-			return;
-	}
-	item->delivery.payload = item->payload;
+	return item->payload != NULL;
+}
+
+/* Takes what the payload tells of itself. */
+static void
+read_one(Judgement *judgement, CpwItem *item)
+{
+	CpwDelivery *delivery = &item->delivery;
+	CpwPayloadFindings findings;
+
+	if (!cpw_scheme_reads_body(item->webhook->scheme) ||
+		!parse(judgement, item))
+		return;
+	findings.payload = item->payload;
+	findings.id = delivery->provider_delivery_id;
+	findings.event = delivery->event;
+	delivery->verdict = cpw_judgement_read_payload(&item->post, item->webhook,
+												   &findings,
+												   &delivery->reason);
+	delivery->signature = cpw_signature_match_name(item->post.match);
+	delivery->provider_delivery_id = findings.id;
+	delivery->event = findings.event;
+	item->read_payload = findings.payload;
+}
+
+static void
+judge_one(Judgement *judgement, CpwItem *item)
+{
+	CpwDelivery *delivery = &item->delivery;
+	Jsonb	   *payload;
+
+	if (!parse(judgement, item))
+		return;
+	payload = item->read_payload ? item->read_payload : item->payload;
+	delivery->payload = payload;
 	judgement->step = STEP_FILTER;
-	item->delivery.verdict =
-		cpw_judgement_decide(&item->post, item->webhook, item->payload,
-							 item->delivery.headers, &item->delivery.reason);
+	delivery->verdict =
+		cpw_judgement_decide(&item->post, item->webhook, payload,
+							 delivery->headers, &delivery->reason);
+	if (delivery->verdict >= CPW_VERDICT_BAD_REQUEST)
+		delivery->payload = NULL;
+	if (item->post.answer != NULL)
+		delivery->http_status = item->post.answer->status;
 }
 
 static void
@@ -200,7 +236,7 @@ judge_rest(void *arg)
 		if (item->delivery.verdict != CPW_VERDICT_PENDING)
 			continue;
 		cpw_transaction_set_timeout(cpw_setting_filter_timeout);
-		judge_one(judgement, item);
+		judgement->work(judgement, item);
 	}
 }
 
@@ -213,8 +249,8 @@ judge_error(CpwItem *item, Step step, const ErrorData *error)
 	delivery->verdict = cpw_judgement_of_error(error, step == STEP_FILTER,
 											   &delivery->reason,
 											   &item->detail);
-	delivery->payload = delivery->verdict == CPW_VERDICT_IGNORED ?
-		item->payload : NULL;
+	if (delivery->verdict != CPW_VERDICT_IGNORED)
+		delivery->payload = NULL;
 	if (item->delivery.verdict == CPW_VERDICT_UNAVAILABLE)
 		ereport(LOG,
 				(errcode(error->sqlerrcode),
@@ -222,21 +258,12 @@ judge_error(CpwItem *item, Step step, const ErrorData *error)
 						item->webhook->name, error->message)));
 }
 
-void
-cpw_evaluation_judge(CpwItem **items, int count)
+/* Does that work to all, each error being one item's own. */
+static void
+run(Work work, CpwItem **items, int count)
 {
-	Judgement	judgement = {items, count, 0, STEP_PARSE};
+	Judgement	judgement = {work, items, count, 0, STEP_PARSE};
 
-	if (scratch == NULL)
-		scratch = AllocSetContextCreate(TopMemoryContext, "cp_webhook parse",
-										SCRATCH_SIZE, SCRATCH_SIZE,
-										ALLOCSET_DEFAULT_MAXSIZE);
-	cpw_evaluation_forget();
-
-	/* What an earlier attempt has parsed is kept, unless it was large. */
-	for (int i = 0; i < count; i++)
-		if (items[i]->request->body_length > LARGE_BODY)
-			items[i]->payload = NULL;
 	while (judgement.current < count)
 	{
 		ErrorData  *error = cpw_guard_run(judge_rest, &judgement);
@@ -248,6 +275,34 @@ cpw_evaluation_judge(CpwItem **items, int count)
 		judgement.current++;
 	}
 	cpw_transaction_restore_timeout();
+}
+
+void
+cpw_evaluation_read(CpwItem **items, int count)
+{
+	bool		is_needed = false;
+
+	if (scratch == NULL)
+		scratch = AllocSetContextCreate(TopMemoryContext, "cp_webhook parse",
+										SCRATCH_SIZE, SCRATCH_SIZE,
+										ALLOCSET_DEFAULT_MAXSIZE);
+	cpw_evaluation_forget();
+	for (int i = 0; i < count; i++)
+	{
+		/* What an earlier attempt has parsed is kept, unless it was large. */
+		if (items[i]->request->body_length > LARGE_BODY)
+			items[i]->payload = NULL;
+		items[i]->read_payload = NULL;
+		is_needed |= cpw_scheme_reads_body(items[i]->webhook->scheme);
+	}
+	if (is_needed)
+		run(read_one, items, count);
+}
+
+void
+cpw_evaluation_judge(CpwItem **items, int count)
+{
+	run(judge_one, items, count);
 }
 
 void

@@ -26,6 +26,7 @@ typedef struct CpwItem
 	bool		is_recorded;
 	bool		is_admitted;	/* that was decided */
 	Jsonb	   *payload;		/* once it is parsed */
+	Jsonb	   *read_payload;	/* without the secret that was in it, or NULL */
 } CpwItem;
 
 /* What of a request is judged; pointers go into it. */
@@ -34,7 +35,7 @@ extern void cpw_evaluation_take(CpwPost *post, const CpwRequest *request,
 
 /*
  * Fills the delivery's columns that the request gives: addresses, headers,
- * the sender's id, the event. Once an item.
+ * the sender's id, the event. Its webhook says which headers hold secrets.
  */
 extern void cpw_evaluation_describe(CpwItem *item);
 
@@ -43,6 +44,13 @@ extern void cpw_evaluation_describe(CpwItem *item);
  * all is well. The request's own refusal counts first.
  */
 extern void cpw_evaluation_authenticate(CpwItem *item);
+
+/*
+ * Parses the items that are PENDING whose webhook's scheme finds the sender's
+ * id, the event or the secret in the body: what it finds is known afterwards.
+ * Before cpw_evaluation_judge(), and like it.
+ */
+extern void cpw_evaluation_read(CpwItem **items, int count);
 
 /*
  * Parses and filters the items that are PENDING, one after the other, each

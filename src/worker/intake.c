@@ -73,6 +73,20 @@ answer(CpwRequest *request, CpwVerdict verdict, const char *execution_id,
 						? RETRY_AFTER_SECONDS : 0);
 }
 
+/* Answers a handshake in its own words. */
+static void
+answer_challenge(CpwRequest *request, const CpwChallengeAnswer *own)
+{
+	cpw_counters_add(&slot->verdicts[CPW_VERDICT_PONG], 1);
+	request->answer_type = own->type;
+
+	/* It may hold a stranger's text: nobody shall guess what that is. */
+	request->answer_header = "X-Content-Type-Options";
+	strlcpy(request->answer_value, "nosniff", sizeof(request->answer_value));
+	cpw_listener_answer(listener, request, own->status, own->body,
+						own->length, NULL, 0);
+}
+
 /* ---- arrived ---- */
 
 static void
@@ -121,6 +135,50 @@ admit(CpwRequest *request, const CpwWebhook *webhook)
 						   CPW_MEDIA_TYPE_JSON);
 }
 
+/*
+ * A handshake in the query of a scheme that has one. It is answered at once,
+ * and leaves no row: who asks has shown nothing.
+ */
+static bool
+take_handshake(CpwRequest *request, const CpwWebhook *webhook,
+			   const CpwTarget *target)
+{
+	bool		is_get = method_is(request, "GET");
+	const char *reason = NULL;
+	CpwChallengeResult result;
+	CpwChallengeAnswer own;
+	CpwVerdict	verdict;
+	CpwPost		post;
+
+	if (request->malformed != NULL || (!is_get && !method_is(request, "POST")))
+		return false;
+	result = cpw_challenge_of_query(webhook->scheme, is_get, target->query,
+									target->query_length, webhook->key,
+									webhook->verify_token, &own);
+	if (result == CPW_CHALLENGE_NONE)
+		return false;
+	if (webhook->unavailable != NULL)
+	{
+		answer(request, CPW_VERDICT_UNAVAILABLE, NULL, NULL, NULL);
+		return true;
+	}
+	if (result == CPW_CHALLENGE_REFUSED)
+	{
+		answer(request, webhook->scheme->handshake == CPW_HANDSHAKE_META ?
+			   CPW_VERDICT_BAD_SIGNATURE : CPW_VERDICT_BAD_REQUEST, NULL,
+			   "The handshake is not one that can be answered.", NULL);
+		return true;
+	}
+	cpw_evaluation_take(&post, request, target->query, target->query_length);
+	verdict = cpw_admission_check_steps(CPW_STEP_ADDRESS, &post, webhook,
+										&reason);
+	if (verdict == CPW_VERDICT_PENDING)
+		answer_challenge(request, &own);
+	else
+		answer(request, verdict, NULL, NULL, NULL);
+	return true;
+}
+
 static void
 route(CpwRequest *request, bool database_is_ready)
 {
@@ -161,6 +219,8 @@ route(CpwRequest *request, bool database_is_ready)
 		answer(request, CPW_VERDICT_BAD_REQUEST, NULL, request->malformed, NULL);
 	else if (webhook == NULL)
 		answer(request, CPW_VERDICT_NOT_FOUND, NULL, NULL, NULL);
+	else if (take_handshake(request, webhook, &target))
+		return;
 	else if (!method_is(request, "POST"))
 		answer(request, CPW_VERDICT_METHOD_NOT_ALLOWED, NULL, NULL, "POST");
 	else
@@ -257,6 +317,11 @@ answer_item(CpwItem *item)
 	CpwVerdict	verdict = item->delivery.verdict;
 	char	   *execution_id = NULL;
 
+	if (verdict == CPW_VERDICT_PONG && item->post.answer != NULL)
+	{
+		answer_challenge(item->request, item->post.answer);
+		return;
+	}
 	if (verdict == CPW_VERDICT_TRIGGERED || verdict == CPW_VERDICT_DUPLICATE)
 		execution_id = cpw_uuid7_text(&item->delivery.execution);
 	answer(item->request, verdict, execution_id, item->detail, NULL);
@@ -275,6 +340,8 @@ run_batch(CpwItem **items, int count)
 	cpw_counters_add(&slot->batches, 1);
 	cpw_counters_add(&slot->batched, count);
 	cpw_counters_add(&slot->batch_microseconds, INSTR_TIME_GET_MICROSEC(end));
+	cpw_counters_count(&slot->batch_sizes, count);
+	cpw_counters_count_time(&slot->batch_times, INSTR_TIME_GET_MICROSEC(end));
 	if ((uint64) count > pg_atomic_read_u64(&slot->largest_batch))
 		pg_atomic_write_u64(&slot->largest_batch, count);
 	for (int i = 0; i < count; i++)

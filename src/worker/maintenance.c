@@ -27,14 +27,14 @@
 #include "worker/retention.h"
 #include "worker/transaction.h"
 
-/* For one run of a job. */
-#define JOB_TIMEOUT_MS			10000
+/* For one run of a job: looking through a day's executions can take a while. */
+#define JOB_TIMEOUT_MS			60000
 
 /*
  * What waits for one of our locks meanwhile may be waited for by every
  * receiver: give up soon, and come again.
  */
-#define LOCK_TIMEOUT_MS			75
+#define LOCK_TIMEOUT_MS			40
 
 /* Until a job that failed is tried again; until its error is told again. */
 #define FAILURE_PAUSE_MS		10000
@@ -270,7 +270,7 @@ cp_webhook_maintenance_main(Datum number)
 	(void) number;
 	wait_event = cpw_compat_wait_event("CpWebhookMain");
 	shared = cpw_counters_shared();
-	slot = &shared->slots[shared->workers];
+	slot = &shared->slots[CPW_MAINTENANCE_SLOT(shared)];
 	cpw_process_begin(shared, slot, wait_event);
 	cpw_process_set_lock_timeout(LOCK_TIMEOUT_MS);
 	cpw_retention_init(shared);

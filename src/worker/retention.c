@@ -207,7 +207,24 @@ tell_need(const CpwPartition *partition, const CpwUnfinished *unfinished)
 				 errhint("End it, or stop it with stop_pipeline_execution.")));
 }
 
-/* The oldest partition that is to go and can; NULL: none. */
+static bool
+is_due(const CpwPartition *partition, const pg_uuid_t *limit)
+{
+	return partition->is_ours &&
+		memcmp(&partition->to, limit, sizeof(pg_uuid_t)) <= 0;
+}
+
+/* The oldest partition that is to go; NULL: none. */
+static const CpwPartition *
+find_due(const CpwPartition *partitions, int count, const pg_uuid_t *limit)
+{
+	for (int i = 0; i < count; i++)
+		if (is_due(&partitions[i], limit))
+			return &partitions[i];
+	return NULL;
+}
+
+/* The oldest that is to go and that nothing needs; NULL: none. */
 static const CpwPartition *
 choose_partition(const CpwPartition *partitions, int count,
 				 const pg_uuid_t *limit)
@@ -219,9 +236,7 @@ choose_partition(const CpwPartition *partitions, int count,
 	{
 		CpwUnfinished need;
 
-		if (memcmp(&partitions[i].to, limit, sizeof(pg_uuid_t)) > 0)
-			break;
-		if (!partitions[i].is_ours)
+		if (!is_due(&partitions[i], limit))
 			continue;
 		if (!find_need(&partitions[i], &need))
 			return &partitions[i];
@@ -233,8 +248,6 @@ choose_partition(const CpwPartition *partitions, int count,
 	}
 	if (held != NULL)
 		tell_need(held, &first_need);
-	else
-		cpw_counters_note_held_back("");
 	return NULL;
 }
 
@@ -244,7 +257,7 @@ is_worker(int pid)
 	bool		found = pid == MyProcPid;
 
 	LWLockAcquire(shared->lock, LW_SHARED);
-	for (int i = 0; i < shared->workers && !found; i++)
+	for (int i = 0; i <= CPW_API_SLOT(shared) && !found; i++)
 		found = shared->slots[i].pid == pid;
 	LWLockRelease(shared->lock);
 	return found;
@@ -295,6 +308,7 @@ long
 cpw_retention_detach(void)
 {
 	CpwPartition *partitions;
+	const CpwPartition *due = NULL;
 	const CpwPartition *chosen;
 	CpwUnfinished need;
 	TimestampTz limit;
@@ -305,17 +319,22 @@ cpw_retention_detach(void)
 	if (pause > 0)
 		return pause;
 	count = cpw_partitions_list(&partitions);
-	if (!find_limit(cpw_setting_delivery_retention, partitions, count, &limit))
+	if (find_limit(cpw_setting_delivery_retention, partitions, count, &limit))
+	{
+		cpw_uuid7_lower_bound(limit, &limit_id);
+		due = find_due(partitions, count, &limit_id);
+	}
+	if (due == NULL)
 	{
 		cpw_counters_note_held_back("");
 		return MINUTE_MS;
 	}
-	cpw_uuid7_lower_bound(limit, &limit_id);
+	/* First: it costs less than to look through the executions of a day. */
+	if (is_busy(due))
+		return SECOND_MS;
 	chosen = choose_partition(partitions, count, &limit_id);
 	if (chosen == NULL)
 		return MINUTE_MS;
-	if (is_busy(chosen))
-		return SECOND_MS;
 
 	/* From its beginning: what is remembered is good enough to wait for. */
 	if (cpw_expiry_find_unfinished(&chosen->from, &chosen->from, &chosen->to,

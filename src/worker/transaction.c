@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "compat.h"
@@ -32,6 +33,9 @@ static TimestampTz deadline;
 
 /* A cancel has come: the server forgets it when a commit swallows it. */
 static volatile sig_atomic_t cancel_came;
+
+/* The role that the transaction has become; invalid: none. */
+static Oid	became;
 
 static Oid	saved_user;
 static int	saved_security;
@@ -110,6 +114,7 @@ cpw_transaction_begin(const char *activity, int timeout, CpwActor actor)
 	Oid			role;
 
 	cancel_came = false;
+	became = InvalidOid;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	deadline = TimestampTzPlusMilliseconds(GetCurrentStatementStartTimestamp(),
@@ -144,12 +149,27 @@ finish(void)
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
 
+/*
+ * The settings of a transaction's end want the security context to be the
+ * session's: so nothing of others may be left to run by then.
+ */
+static void
+end_role(void)
+{
+	if (!OidIsValid(became))
+		return;
+	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		cpw_session_fire_deferred();
+	SetUserIdAndSecContext(became, saved_security);
+}
+
 bool
 cpw_transaction_commit(void)
 {
 	MemoryContext context = CurrentMemoryContext;
 	bool		certain;
 
+	end_role();
 	PopActiveSnapshot();
 	cpw_session_close();
 	CHECK_FOR_INTERRUPTS();
@@ -209,10 +229,46 @@ cpw_transaction_run(const char *activity, int timeout, CpwActor actor,
 }
 
 void
+cpw_transaction_become(Oid role)
+{
+	SetUserIdAndSecContext(saved_user, saved_security);
+	(void) set_config_option("session_authorization",
+							 GetUserNameFromId(role, false), PGC_SUSET,
+							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+
+	/*
+	 * The session was a superuser's, so RESET SESSION AUTHORIZATION would make
+	 * it one again: not while this is set.
+	 */
+	SetUserIdAndSecContext(role, saved_security |
+						   SECURITY_LOCAL_USERID_CHANGE);
+	became = role;
+}
+
+void
 cpw_transaction_relax(void)
 {
 	(void) set_config_option("synchronous_commit", "off", PGC_SUSET,
 							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
+void
+cpw_transaction_share_flush(void)
+{
+	if (SyncRepStandbyNames == NULL || *SyncRepStandbyNames == '\0')
+		cpw_transaction_relax();
+}
+
+uint64
+cpw_transaction_last_commit(void)
+{
+	return XactLastCommitEnd;
+}
+
+void
+cpw_transaction_flush(void)
+{
+	XLogFlush(XactLastCommitEnd);
 }
 
 void

@@ -63,11 +63,32 @@ extern ErrorData *cpw_transaction_run(const char *activity, int timeout,
 									  bool *is_done);
 
 /*
+ * Makes what comes next in the transaction another role's, as SET LOCAL SESSION
+ * AUTHORIZATION does: current_user and session_user. Until the transaction's
+ * end, and nothing that runs inside can leave the role before. Raises 42704 for
+ * a role that is not there.
+ */
+extern void cpw_transaction_become(Oid role);
+
+/*
  * Inside a transaction that may as well be lost in a crash: its commit waits
  * neither for the disk nor for a standby, so it holds its locks no longer than
  * its work takes.
  */
 extern void cpw_transaction_relax(void);
+
+/*
+ * Inside a transaction: its commit does not wait for the disk, so that several
+ * can share one wait: nobody may be told of it before cpw_transaction_flush().
+ * With a synchronous standby to wait for, the commit waits as ever.
+ */
+extern void cpw_transaction_share_flush(void);
+
+/* Where the log of the last transaction that wrote anything ends. */
+extern uint64 cpw_transaction_last_commit(void);
+
+/* Waits until all that was committed is on disk. */
+extern void cpw_transaction_flush(void);
 
 /*
  * Bounds what comes next to timeout ms (and never longer than the

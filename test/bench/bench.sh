@@ -30,9 +30,11 @@ prepare() {
   start_cluster
 }
 
-# put_webhook NAME [FILTERS]: a pipeline and a webhook, for pushes to its branch
-# or with these filters; the URL.
+# put_webhook NAME [FILTERS [AUTHENTICATION CONFIGURATION]]: a pipeline and a
+# webhook, for pushes to its branch or with these filters, signed or authenticated
+# in another way; the URL.
 put_webhook() {
+  local authentication=${3:-GITHUB_HMAC} configuration=${4:-"{\"SecretToken\": \"$secret\"}"}
   local filters=${2:-'{"jsonPath": "$.ref", "matchEquals": "refs/heads/{Branch}"}'}
   sql <<SQL
 SELECT cp_webhook.create_pipeline('{"pipeline": {"name": "$1", "stages": [
@@ -42,7 +44,7 @@ SELECT cp_webhook.create_pipeline('{"pipeline": {"name": "$1", "stages": [
     "actionTypeId": {"category": "Deploy", "owner": "Custom", "provider": "Rsync", "version": "1"}}]}]}}') \g /dev/null
 SELECT cp_webhook.put_webhook('{"webhook": {"name": "$1", "targetPipeline": "$1", "targetAction": "GitHub",
   "filters": [$filters],
-  "authentication": "GITHUB_HMAC", "authenticationConfiguration": {"SecretToken": "$secret"}}}')
+  "authentication": "$authentication", "authenticationConfiguration": $configuration}}')
   -> 'webhook' ->> 'url';
 SQL
 }

@@ -35,7 +35,12 @@ export class Checks {
 }
 
 // Puts a pipeline and a GITHUB_HMAC webhook, both of this name; its URL.
-export async function putWebhook(client, name, secret, filters = []) {
+export function putWebhook(client, name, secret, filters = []) {
+  return putDefinition(client, name, "GITHUB_HMAC", { SecretToken: secret }, filters);
+}
+
+// The same of any authentication.
+export async function putDefinition(client, name, authentication, configuration, filters = []) {
   const type = (category, provider) => ({ category, owner: "Custom", provider, version: "1" });
   await client.query("SELECT cp_webhook.create_pipeline($1)", [{
     pipeline: {
@@ -52,8 +57,8 @@ export async function putWebhook(client, name, secret, filters = []) {
       targetPipeline: name,
       targetAction: "GitHub",
       filters,
-      authentication: "GITHUB_HMAC",
-      authenticationConfiguration: { SecretToken: secret },
+      authentication,
+      authenticationConfiguration: configuration,
     },
   }]);
   return rows[0].url;
@@ -81,8 +86,14 @@ export async function delivery(event, payload, secret, style = "json") {
 
 // The HTTP status and the parsed answer.
 export async function post(url, { headers, body }) {
+  const { status, text } = await postForText(url, { headers, body });
+  return { status, answer: JSON.parse(text) };
+}
+
+// The HTTP status and the answer as it is.
+export async function postForText(url, { headers, body }) {
   const response = await fetch(url, { method: "POST", headers, body, signal: AbortSignal.timeout(30000) });
-  return { status: response.status, answer: await response.json() };
+  return { status: response.status, text: await response.text() };
 }
 
 // Runs work(item) for each, so many at once.

@@ -19,6 +19,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CpwHeaders	headers = {items, 0};
 	CpwSignatureResult form;
 	CpwSignatureResult result;
+	CpwSignedRequest request;
 	const CpwHeader *found;
 	int			occurrences;
 
@@ -56,7 +57,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 
 	form = cpw_signature_check_form(CPW_AUTHENTICATION_GITHUB_HMAC, &headers);
-	result = cpw_signature_verify(key, &headers, text, size);
+	request = (CpwSignedRequest)
+	{
+		.headers = &headers,.body = text,.length = size,.now = 1
+	};
+	result = cpw_signature_verify(key, &request, NULL);
 	MUST(result == (form == CPW_SIGNATURE_VALID ?
 					CPW_SIGNATURE_MISMATCH : form));
 	MUST(cpw_signature_explain(CPW_AUTHENTICATION_GITHUB_HMAC, result) !=

@@ -47,6 +47,7 @@ our @EXPORT = qw(
 # The limit of everything that is waited for.
 our $timeout = $PostgreSQL::Test::Utils::timeout_default || 180;
 
+my @nodes;
 my %http_port;
 my %listen_addresses;
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
@@ -89,6 +90,7 @@ sub start_receivers
 		  . "\n");
 	$http_port{ $node->name } = $settings{port};
 	$listen_addresses{ $node->name } = $settings{listen_addresses} // 'localhost';
+	push @nodes, $node;
 	return $node if defined $options{start} && !$options{start};
 
 	$node->start;
@@ -96,6 +98,16 @@ sub start_receivers
 	  unless defined $options{extension} && !$options{extension};
 	wait_until_listening($node);
 	return $node;
+}
+
+# A node that is left to Cluster.pm is killed: no receiver would look for leaks.
+END
+{
+	if ($ENV{ASAN_OPTIONS})
+	{
+		local $?;
+		eval { $_->stop('fast', fail_ok => 1) } foreach @nodes;
+	}
 }
 
 =head2 wait_until_listening(node)
@@ -448,8 +460,8 @@ sub update_pipeline
 =head2 put_webhook(node, name, %members)
 
 Puts a webhook and returns the path of its URL. Members: pipeline (default
-"pipeline"), filters (default none), and secret (GITHUB_HMAC) or range (IP);
-with neither it is UNAUTHENTICATED.
+"pipeline"), filters (default none), and secret (GITHUB_HMAC) or range (IP) or
+authentication with its configuration; with none it is UNAUTHENTICATED.
 
 =head2 webhook_request(name, %members)
 
@@ -461,7 +473,8 @@ sub webhook_request
 {
 	my ($name, %members) = @_;
 	my ($authentication, $configuration) =
-		defined $members{secret} ? ('GITHUB_HMAC', { SecretToken => $members{secret} })
+		defined $members{authentication} ? ($members{authentication}, $members{configuration} // {})
+	  : defined $members{secret} ? ('GITHUB_HMAC', { SecretToken => $members{secret} })
 	  : defined $members{range} ? ('IP', { AllowedIPRange => $members{range} })
 	  : ('UNAUTHENTICATED', {});
 
@@ -679,7 +692,7 @@ sub read_answer
 	}
 
 	my $length = $answer{headers}{'content-length'};
-	if ($no_body)
+	if ($no_body || $answer{status} == 204)
 	{
 		$length = 0;
 	}

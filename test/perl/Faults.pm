@@ -64,7 +64,8 @@ sub prepare_faults
 	$control = "$directory/faults";
 	_write_control(0, pack 'q a56 q', 0, '', 0);
 	$ENV{CPW_FAULTS} = $control;
-	$ENV{LD_PRELOAD} = $library;
+	# A sanitizer wants to be the first.
+	$ENV{LD_PRELOAD} = join ':', grep { $_ } $ENV{LD_PRELOAD}, $library;
 	return 1;
 }
 

@@ -35,7 +35,7 @@ use PostgreSQL::Test::Utils;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
-  try_post try_get answers_of seconds_of
+  try_post try_get answers_of seconds_of is_up
   start_load finish_load acked_of
 );
 
@@ -117,6 +117,19 @@ sub seconds_of
 
 	$code->();
 	return time - $start;
+}
+
+=head2 is_up(node)
+
+Whether the server takes connections.
+
+=cut
+
+# psql may end before it is given its query, of which IPC::Run dies.
+sub is_up
+{
+	my ($node) = @_;
+	return eval { $node->psql('postgres', 'SELECT 1') == 0 };
 }
 
 =head1 LOAD

@@ -27,7 +27,7 @@ SELECT cpw_test.try('put_webhook', '{"webhook": {}}');
 -- All violations at once, in the API's form.
 SELECT cpw_test.try('put_webhook', '{"webhook": {"name": "a b", "targetPipeline": "app", "targetAction": "GitHub",
   "authentication": "UNAUTHENTICATED", "authenticationConfiguration": {}}}');
-SELECT cpw_test.try('put_webhook', cpw_test.webhook('', '{"authentication": "HMAC", "targetAction": 7,
+SELECT cpw_test.try('put_webhook', cpw_test.webhook('', '{"authentication": "HMAC256", "targetAction": 7,
   "filters": [{"jsonPath": ""}, {"matchEquals": "", "jsonPath": "$"}, null, "$.ref", {"jsonPath": "$", "matchEqual": "x"}]}'));
 
 -- Lengths: names 1..100 of certain characters.

@@ -61,6 +61,9 @@ SELECT cpw_test.state('update_pipeline', pg_temp.pipeline('p', '{"Owner": "octo"
 SELECT webhook, repository, wanted, is_current FROM pg_temp.wishes;
 SELECT cpw_test.state('update_pipeline', pg_temp.pipeline('p', '{"Owner": "octo", "Repo": "site", "OAuthToken": "another"}'));
 SELECT repository, access_token FROM cp_webhook.third_party_registrations WHERE is_current;
+-- The token that is stored goes to no other place than it was given for.
+SELECT cpw_test.try('update_pipeline', pg_temp.pipeline('p', '{"Owner": "octo", "Repo": "site", "OAuthToken": "****", "ApiUrl": "https://git.example.com"}'));
+SELECT cpw_test.try('update_pipeline', pg_temp.pipeline('p', '{"Owner": "octo", "Repo": "site", "OAuthToken": "****"}', 'GitLab'));
 -- An action that no longer says where leaves it.
 SELECT cpw_test.state('update_pipeline', pg_temp.pipeline('p', '{"Branch": "main"}'));
 SELECT webhook, repository, wanted, is_current FROM pg_temp.wishes;
@@ -114,6 +117,7 @@ SELECT pg_temp.place(p, c) FROM (VALUES
   ('Forgejo', '{"Owner": "octo", "Repo": "site", "ApiUrl": "https://[2001:db8::1]/api/v1"}'),
   ('Bitbucket', '{"Owner": "octo", "Repo": "site"}'),
   ('GitHub', '{"Owner": "octo", "Repo": "site", "ApiUrl": "http://127.0.0.1:3000"}'),
+  ('GitHub', '{"Owner": "octo", "Repo": "site", "ApiUrl": "https://git.example.org"}'),
   ('GitHub', '{"Owner": "octo", "Repo": "site", "ApiUrl": "http://git.example.com"}'),
   ('GitHub', '{"Owner": "octo", "Repo": "site", "ApiUrl": "http://127.0.0.1.example.com"}'),
   ('GitHub', '{"Owner": "octo", "Repo": "site", "ApiUrl": "https://git.example.com/?a"}'),
@@ -128,4 +132,4 @@ SELECT pg_temp.place('GitHub', '{"Owner": "octo", "Repo": "site"}', 'AWS');
 
 DELETE FROM cp_webhook.third_party_registrations;
 DELETE FROM cp_webhook.webhook_definitions;
-DELETE FROM cp_webhook.pipeline_definitions;
+DELETE FROM cp_webhook.pipeline_definitions WHERE name <> 'app';

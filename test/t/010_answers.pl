@@ -134,11 +134,11 @@ is(value("SELECT received_at = to_timestamp(('x' || left(replace(id::text, '-', 
 		  . " FROM cp_webhook.deliveries"), 't', 'received_at is the instant in the id');
 
 is_deeply(
-	json_of(value("SELECT to_jsonb(e) - ARRAY['created_at', 'updated_at', 'xid', 'webhook_id'] FROM cp_webhook.executions e")),
+	json_of(value("SELECT to_jsonb(e) - ARRAY['created_at', 'updated_at', 'xid', 'era', 'webhook_id'] FROM cp_webhook.executions e")),
 	{
 		id => $execution, pipeline => 'pipeline', version => 1, action => 'Source',
 		trigger_type => 'Webhook', trigger_detail => $arn, delivery => $first->{id},
-		status => 'InProgress', attempts => 0, lease_holder => undef, lease_until => undef,
+		status => 'InProgress', attempts => 0, lease_holder => undef, lease_until => undef, nonce => undef, retry_at => undef,
 		result => undef, reason => undef, started_at => undef, ended_at => undef,
 		client_request_token => undef, request => undef
 	},

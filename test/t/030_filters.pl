@@ -119,6 +119,19 @@ foreach my $case (
 	[ 'strict $.nothing', undef, 'filter 1: strict $.nothing selects nothing' ],
 	[ '$.commits.size()', '2', 'triggered' ],
 	[ '$', undef, 'triggered' ],
+	[ '$.list[-1]', 'y', 'triggered' ],
+	[ '$.commits.id', 'b2', 'filter 1: $.commits.id selects nothing, wanted "b2"' ],
+	[ '$..b', 'deep', 'triggered' ],
+	[ q($['n','ref']), 'refs/heads/main', 'triggered' ],
+	[ q($.commits[?(@.id == 'b2')]), undef, 'triggered' ],
+	[ q($.commits[?(@.id == 'c3')]), undef, q(filter 1: $.commits[?(@.id == 'c3')] selects nothing) ],
+	[ q($.commits[?@.id =~ /B.*/i].id), 'b2', 'triggered' ],
+	[ q($.commits[?search(@.id, '^a') && length(@.id) > 1].id), 'a1', 'triggered' ],
+	[ q($.commits[?@.files[?search(@, '^src/')]]), undef, 'triggered' ],
+
+	# What a payload alone can tell may be an error, never a wrong answer.
+	[ '$.commits.length()', '2', 'triggered' ],
+	[ '$.o.length()', undef, 'filter cannot be evaluated: could not find jsonpath variable "length() of an object cannot be expressed"' ],
 
 	# A condition must hold.
 	[ '$.n == 1', undef, 'triggered' ],
@@ -154,7 +167,8 @@ is(outcome([ path_filter('$', '3') ], '3'), 'triggered', 'a scalar');
 is(outcome([ path_filter('$.m', "\x{1f389}") ], qq({"m":"\xf0\x9f\x8e\x89"})), 'triggered', 'an emoji');
 like(outcome([ path_filter('$.m', 'x') ], '{"m":"' . "\xc3\xa9" x 5000 . '"}'), qr/^filter 1: \$\.m is ".{1,70}\.\.\.", wanted "x"$/s,
 	'a reason shows a part of a long value');
-is(outcome([ path_filter('$.a') ], '[{"a":1}]'), 'triggered', 'lax paths look into arrays');
+is(outcome([ path_filter('$.a') ], '[{"a":1}]'), 'filter 1: $.a selects nothing', 'a JSONPath looks into arrays only where it says so');
+is(outcome([ path_filter('lax $.a') ], '[{"a":1}]'), 'triggered', 'lax paths of PostgreSQL look into them');
 
 # All must pass, and the first that does not is named.
 my @two = (path_filter('$.ref', 'refs/heads/main'), path_filter('$.n', '1'));

@@ -174,6 +174,19 @@ $position = log_position($node);
 set_settings($node, port => $port, listen_addresses => '127.0.0.1, no.such.host.invalid');
 is(post($node, $open, '{}')->{json}{status}, 'triggered', 'the other addresses are served');
 poll('the log names it', sub { log_since($node, $position) =~ /could not resolve listen address "no\.such\.host\.invalid"/ });
+
+# set_settings() adds one more: 16, which is the limit.
+my @many = map { "127.100.100.$_" } 101 .. 115;
+$position = log_position($node);
+set_settings($node, listen_addresses => join ', ', @many);
+unlike(log_since($node, $position), qr/could not/, 'as many addresses as there may be');
+is(value("SELECT count(*) FROM cp_webhook.stats(), regexp_split_to_table(listening, ', ')"), 32, 'each receiver listens on each');
+is(post($node, $open, '{}', host => $many[-1])->{json}{status}, 'triggered', 'on the last one, too');
+$position = log_position($node);
+$node->safe_psql('postgres', "ALTER SYSTEM SET cp_webhook.listen_addresses = '" . join(', ', @many, '127.0.0.1', '127.0.0.2') . "'");
+$node->reload;
+poll('one more is too many', sub { log_since($node, $position) =~ /could not resolve listen address "127\.0\.0\.2": too many addresses/ });
+is(post($node, $open, '{}', host => $many[-1])->{json}{status}, 'triggered', 'the others are served');
 is(join(' ', worker_pids($node)), $pids, 'the receivers are the same as before');
 
 done_testing();

@@ -144,6 +144,25 @@ foreach my $call ([ 'list_webhooks', {} ], [ 'get_pipeline', { name => 'pipeline
 
 	has_no_canary(JSON::PP->new->encode(call($node, $function, $request)), "$function shows none");
 }
+foreach my $id (split /\n/, value('SELECT id FROM cp_webhook.deliveries'))
+{
+	has_no_canary(JSON::PP->new->encode(call($node, 'test_webhook', { deliveryId => $id, name => $_ })), "test_webhook shows none of a recorded one")
+	  foreach ('push', 'probe', 'headers');
+}
+has_no_canary(JSON::PP->new->encode(call($node, 'test_webhook', $_)), 'nor of one that is described') foreach (
+	{ name => 'headers', body => {}, headers => {@headers} },
+	{ name => 'push', body => '{}', headers => { @headers, 'x-hub-signature-256' => sign($secret, '{}') } },
+	{ name => 'probe', body => { token => $oauth } },
+	{ name => 'push', since => '1 hour' },
+	{ definition => webhook_request('push', secret => $wrong, filters => [ { jsonPath => '$', matchEquals => '{OAuthToken}' } ])->{webhook},
+		body => qq("$oauth"), headers => { 'content-type' => 'application/json' } });
+has_no_canary((try_call($node, 'test_webhook', $_) =~ /^(.*?)(?:^LINE|\z)/ms)[0], 'nor does an error of it') foreach (
+	{ name => 'push', body => {}, headers => { Authorization => [$wrong] } },
+	{ name => 'push', body => {}, headers => $wrong },
+	{ name => 'push', body => {}, query => { x => $wrong } },
+	{ name => 'push', body => $wrong, since => $wrong, query => $wrong },
+	{ name => 'push', body => {}, secret => $wrong },
+	{ definition => { %{ webhook_request('push', secret => $wrong)->{webhook} }, targetPipeline => 'nowhere' }, body => $wrong });
 my $shown = call($node, 'put_webhook', webhook_request('push', secret => $secret, filters => [@filters]));
 is($shown->{webhook}{definition}{authenticationConfiguration}{SecretToken}, '****', 'put_webhook answers ****');
 call($node, 'put_webhook', webhook_request('push', secret => '****', filters => [@filters]));

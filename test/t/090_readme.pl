@@ -6,11 +6,13 @@
 use strict;
 use warnings;
 
+use JSON::PP qw(decode_json);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# The fenced blocks: { language, line, text, elsewhere }.
+# The fenced blocks: { language, line, text, elsewhere }; elsewhere is the name of
+# the file whose text it is, or 1, where the block is not to be run here.
 sub read_blocks
 {
 	my ($file) = @_;
@@ -43,7 +45,9 @@ sub read_blocks
 		}
 		elsif ($line =~ /\S/)
 		{
-			$elsewhere = $line =~ /^<!-- run by \.ci\/run -->$/;
+			$elsewhere = $line =~ /^<!-- run by \.ci\/run -->$/
+			  ? 1
+			  : $line =~ /^<!-- the text of (\S+) -->$/ ? $1 : 0;
 		}
 	}
 	close $in;
@@ -132,12 +136,29 @@ SQL
 		is_deeply([ grep { !$columns{$_} } @columns ],
 			[], "the page's columns of $object are there");
 	}
+
+	# expected/14_roles.out is what a server says.
+	my $page = slurp_file('README.md');
+	is_deeply(
+		[ grep { /^\| `/ } lines_of($page =~ /^## Roles\n(.*?)^## /ms) ],
+		[ grep { /^\| `/ } lines_of(slurp_file('expected/14_roles.out')) ],
+		'the privileges of the roles are those of the page');
 	$node->safe_psql('postgres', 'DROP EXTENSION cp_webhook');
 }
 
 my @blocks =
-  grep { $_->{language} =~ /^(sql|sh)$/ && !$_->{elsewhere} }
+  grep { $_->{language} =~ /^(sql|sh|json)$/ && !$_->{elsewhere} }
   read_blocks('README.md');
+
+my @texts = grep { $_->{elsewhere} && $_->{elsewhere} ne '1' } read_blocks('README.md');
+foreach my $block (@texts)
+{
+	my $text = slurp_file($block->{elsewhere});
+
+	is($block->{text}, $text, "README.md, line $block->{line}: the text of $block->{elsewhere}");
+	cmp_ok(scalar(() = $text =~ /\n/g), '<', 40, "$block->{elsewhere} is short");
+}
+is(scalar @texts, 3, 'the page shows the consumers');
 
 my $node = PostgreSQL::Test::Cluster->new('readme');
 $node->init;
@@ -159,11 +180,16 @@ my $directory = PostgreSQL::Test::Utils::tempdir();
 check_tables($node);
 
 my $triggered = 0;
-foreach my $block (@blocks)
+foreach my $number (0 .. $#blocks)
 {
+	my $block = $blocks[$number];
+	my $shown = $number < $#blocks && $blocks[ $number + 1 ]{language} eq 'json'
+	  ? $blocks[ $number + 1 ] : undef;
+
+	next if $block->{language} eq 'json';
 	my @command =
 	  $block->{language} eq 'sql'
-	  ? ('psql', '-X', '-v', 'ON_ERROR_STOP=1')
+	  ? ('psql', '-X', $shown ? '-At' : (), '-v', 'ON_ERROR_STOP=1')
 	  : ('bash', '-euo', 'pipefail');
 	my $name = "README.md, line $block->{line}: the $block->{language} block";
 	my ($out, $err) = ('', '');
@@ -171,6 +197,8 @@ foreach my $block (@blocks)
 	IPC::Run::run(\@command, '<', \$block->{text}, '>', \$out, '2>', \$err,
 		init => sub { chdir $directory or die "$directory: $!" });
 	is($?, 0, "$name runs") or diag("$block->{text}$out$err");
+	is_deeply(decode_json($out), decode_json($shown->{text}),
+		"README.md, line $shown->{line}: that is what it answers") if $shown;
 	next if $block->{text} !~ /^curl /m;
 	if (like($out, qr/"status":"triggered"/, "$name triggers"))
 	{

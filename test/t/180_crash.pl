@@ -79,7 +79,7 @@ foreach my $time (1, 2)
 	kill 9, $victim;
 	# The server restarts all its processes.
 	poll('the server notices', sub { log_since($node, $position) =~ /was terminated by signal 9/ });
-	poll('the server is back', sub { $node->psql('postgres', 'SELECT 1') == 0 });
+	poll('the server is back', sub { is_up($node) });
 	wait_until_listening($node);
 	wait_for_acks($load, 100);
 }
@@ -94,7 +94,7 @@ my $backend = $node->background_psql('postgres');
 my $victim = $backend->query_safe('SELECT pg_backend_pid()');
 kill 9, $victim;
 poll('the server notices', sub { log_since($node, $position) =~ /was terminated by signal 9/ });
-poll('the server is back', sub { $node->psql('postgres', 'SELECT 1') == 0 });
+poll('the server is back', sub { is_up($node) });
 wait_until_listening($node);
 wait_for_acks($load, 100);
 eval { $backend->quit };

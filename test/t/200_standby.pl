@@ -6,6 +6,7 @@ use FindBin;
 use lib "$FindBin::RealBin/../perl";
 use CpWebhook;
 use Lifecycle;
+use Maintenance;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -42,6 +43,9 @@ like(try_call($standby, 'put_webhook', webhook_request('three')), qr/ERROR:  250
 like(try_call($standby, 'delete_webhook', { name => 'one' }), qr/ERROR:  25006/, 'so is delete_webhook');
 like(try_call($standby, 'start_pipeline_execution', { name => 'pipeline' }), qr/ERROR:  25006/, 'and start_pipeline_execution');
 is($standby->safe_psql('postgres', 'SELECT count(*) FROM cp_webhook.stats() WHERE pid IS NOT NULL'), '0', 'stats() knows no receiver');
+is($standby->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'cp_webhook maintenance'}), '0',
+	'there is no maintenance worker');
+is($standby->safe_psql('postgres', 'SELECT pid IS NULL FROM cp_webhook.maintenance_stats()'), 't', 'and maintenance_stats() knows none');
 
 # ---- a synchronous standby that is away ----
 
@@ -116,6 +120,10 @@ is(try_post($standby, $path, '{}', %signed, port => $port, id => 'last')->{json}
 is(try_post($standby, $path, '{}', %signed, port => $port, id => 'after')->{json}{status}, 'triggered', 'and a new one triggers');
 is(try_post($standby, $path, '{}', secret => 'other', port => $port)->{status}, 401, 'a wrong secret does not');
 like(put_webhook($standby, 'three'), qr{^/trigger/}, 'put_webhook works');
+poll('the maintenance worker runs', sub { $standby->safe_psql('postgres', 'SELECT pid IS NOT NULL FROM cp_webhook.maintenance_stats()') eq 't' });
+$standby->safe_psql('postgres', 'DROP TABLE cp_webhook.' . day_name($standby, 3));
+wake_maintenance($standby, q{to_regclass('cp_webhook.} . day_name($standby, 3) . q{') IS NOT NULL});
+pass('maintenance works as well');
 $standby->stop;
 
 done_testing();

@@ -21,7 +21,7 @@ my $node = start_receivers('overload', settings => {
 create_pipeline($node, 'pipeline');
 my $path = put_webhook($node, 'open');
 my $port = port_of($node);
-my $post = request_text(POST => $path, body => '{"fill":"' . 'x' x 4000 . '"}');
+my $post = request_text(POST => $path, body => '{"fill":"' . 'x' x 16000 . '"}');
 my $health = request_text(GET => '/healthz');
 
 # Runs the code in a process of its own; a handle that reads what it prints.
@@ -142,7 +142,7 @@ sub connections
 # ---------------------------------------------------------------------------
 note 'more than they can take';
 
-# 1,000 requests of 4 kB at once, and room for 1 MB in each receiver.
+# 1,000 requests of 16 kB at once, and room for 1 MB in each receiver.
 my $pids = join ' ', worker_pids($node);
 my $watch = in_process(sub { time_requests($health, 6) });
 my @load = map { in_process(sub { offer_load(500, 4) }) } 1 .. 2;
@@ -215,6 +215,7 @@ sub drip
 	return;
 }
 
+# They hold connections, not memory.
 set_settings($node, max_buffered => '64MB');
 $watch = in_process(sub { time_requests($post, 2) });
 my ($before) = <$watch> =~ /^(\d+) /;

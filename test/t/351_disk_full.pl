@@ -72,9 +72,9 @@ poll('the server is down', sub { try_get($node, '/healthz')->{error} });
 is(try_post($node, $path, '{}', id => 'wal')->{status}, 0, 'a full disk of the log: no answer at all, the sender tries again');
 free_disk();
 poll('the server has stopped, or is back', sub {
-	log_since($node, $position) =~ /database system is shut down/ || $node->psql('postgres', 'SELECT 1') == 0;
+	log_since($node, $position) =~ /database system is shut down/ || is_up($node);
 });
-if ($node->psql('postgres', 'SELECT 1') != 0)
+if (!is_up($node))
 {
 	$node->_update_pid(-1);
 	poll('the server starts', sub { $node->start(fail_ok => 1) });

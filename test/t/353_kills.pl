@@ -133,7 +133,7 @@ foreach my $how ('terminated', 'killed')
 		  or diag(explain($answer));
 		note("$what: the sender sees " . ($answer->{status} || $answer->{error}));
 
-		poll('the server is back', sub { $node->psql('postgres', 'SELECT 1') == 0 });
+		poll('the server is back', sub { is_up($node) });
 		let_go($how eq 'terminated');
 		set_standby('') if $step->{standby};
 		wait_until_listening($node);

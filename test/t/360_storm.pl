@@ -42,11 +42,6 @@ is($connection->request(POST => $path, body => '{}')->{json}{status}, 'triggered
 is($connection->request(POST => $path, body => '{}')->{json}{status}, 'triggered', 'twice on one connection');
 isnt((eval { post($node, $path, '{}') } // { status => 0 })->{status}, 200, 'and no HTTP');
 
-sub is_up
-{
-	return $node->psql('postgres', 'SELECT 1') == 0;
-}
-
 sub kill_receivers
 {
 	my ($count) = @_;
@@ -54,7 +49,7 @@ sub kill_receivers
 
 	kill 9, (worker_pids($node))[ 0 .. $count - 1 ];
 	poll('the server notices', sub { log_since($node, $position) =~ /was terminated by signal 9/ });
-	poll('the server is back', \&is_up);
+	poll('the server is back', sub { is_up($node) });
 	return;
 }
 

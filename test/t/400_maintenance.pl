@@ -130,8 +130,14 @@ cmp_ok(seconds_of(sub { $node->stop('fast') }), '<', 10, 'a fast stop does not w
 unlike(log_since($node, $position), qr/PANIC|terminated by signal|crash/, 'nothing has crashed');
 $node->start;
 wait_until_listening($node);
-kill KILL => maintenance_pid($node);
-poll('the server is back', sub { (try_post($node, $path, '{}')->{status} // 0) == 200 });
+my $killed = maintenance_pid($node);
+kill KILL => $killed;
+poll('the server is back with another one', sub {
+	my ($status, $now) = $node->psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'cp_webhook maintenance'});
+
+	return $status == 0 && $now =~ /^\d+$/ && $now != $killed;
+});
+poll('it serves', sub { try_post($node, $path, '{}')->{status} == 200 });
 maintenance_pid($node);
 made('killed:');
 $node->stop;

@@ -253,15 +253,23 @@ set_settings($node, role => undef);
 # ---- counters ----
 
 my $triggered = value(q{SELECT triggered FROM cp_webhook.webhooks WHERE name = 'one'});
-value(q{INSERT INTO cp_webhook.webhook_counters (webhook_id, worker, triggered)
-	SELECT id, w, 100 FROM cp_webhook.webhook_definitions, unnest('{7,8}'::int[]) w
-	UNION ALL SELECT gen_random_uuid(), 0, 1});
+value(q{INSERT INTO cp_webhook.webhook_counters (webhook_id, worker, triggered, last_triggered, last_delivery, last_reason_at, last_reason)
+	SELECT id, w, 100, timestamptz '3000-01-01' - w * interval '1 day', timestamptz '3000-02-01' - w * interval '1 day', timestamptz '3000-03-01' + w * interval '1 day', 'reason ' || w
+	FROM cp_webhook.webhook_definitions, unnest('{7,8}'::int[]) w
+	UNION ALL SELECT gen_random_uuid(), 0, 1, NULL, NULL, NULL, NULL});
 wake_maintenance($node, q{(SELECT count(*) = 0 FROM cp_webhook.webhook_counters c
 	WHERE worker > 1 OR NOT EXISTS (SELECT FROM cp_webhook.webhook_definitions w WHERE w.id = c.webhook_id))});
 poll('the counters of receivers that are no more are kept', sub {
 	value(q{SELECT triggered FROM cp_webhook.webhooks WHERE name = 'one'}) >= $triggered + 200;
 });
 pass('counters of webhooks that are gone are removed, those of receivers are kept');
+is(value(q{SELECT last_triggered = timestamptz '3000-01-01' - interval '7 days' AND last_delivery = timestamptz '3000-02-01' - interval '7 days' FROM cp_webhook.webhooks WHERE name = 'one'}), 't',
+	'the last of their times as well');
+is(value(q{SELECT last_reason FROM cp_webhook.webhooks WHERE name = 'one'}), 'reason 8', 'and the last reason');
+value(q{INSERT INTO cp_webhook.webhook_counters (webhook_id, worker, triggered, last_reason_at, last_reason)
+	SELECT id, 9, 1, '2000-01-01', 'an old reason' FROM cp_webhook.webhook_definitions});
+wake_maintenance($node, q{(SELECT count(*) = 0 FROM cp_webhook.webhook_counters WHERE worker > 1)});
+is(value(q{SELECT last_reason FROM cp_webhook.webhooks WHERE name = 'one'}), 'reason 8', 'which an older one does not replace');
 
 # ---- executions that are locked, or have not ended ----
 

@@ -55,17 +55,23 @@ typedef struct TestHeaders
 
 extern void add_header(TestHeaders *test, const char *name, const char *value);
 
+extern void test_challenge(void);
 extern void test_diagnosis(void);
 extern void test_forwarded(void);
 extern void test_hex_base64(void);
 extern void test_framing(void);
 extern void test_headers(void);
+extern void test_instant(void);
+extern void test_json_path(void);
 extern void test_json_scan(void);
 extern void test_media_type(void);
 extern void test_peers(void);
 extern void test_provider(void);
+extern void test_scheme(void);
 extern void test_seal(void);
 extern void test_signature(void);
+extern void test_sigv4(void);
+extern void test_template(void);
 extern void test_trigger_path(void);
 extern void test_utf8(void);
 extern void test_verdict(void);

@@ -136,17 +136,23 @@ int
 main(void)
 {
 	static void (*const tests[]) (void) = {
+		test_challenge,
 		test_diagnosis,
 		test_forwarded,
 		test_framing,
 		test_hex_base64,
 		test_headers,
+		test_instant,
+		test_json_path,
 		test_json_scan,
 		test_media_type,
 		test_peers,
 		test_provider,
+		test_scheme,
 		test_seal,
 		test_signature,
+		test_sigv4,
+		test_template,
 		test_trigger_path,
 		test_utf8,
 		test_verdict,

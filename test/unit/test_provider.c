@@ -77,8 +77,11 @@ test_hosts(void)
 		const char *url;
 		bool		is_allowed;
 	}			rows[] = {
-		{"", "https://x.example.com", true},
-		{" , ", "https://x.example.com", true},
+		{"", "https://x.example.com", false},
+		{" , ", "https://x.example.com", false},
+		{"*", "https://x.example.com", true},
+		{"a, *", "http://[::1]:1", true},
+		{"*.example.com", "https://x.example.com", false},
 		{"x.example.com", "https://x.example.com", true},
 		{"X.Example.Com", "https://x.example.com:99/y", true},
 		{"a, x.example.com ,b", "https://x.example.com", true},
@@ -224,6 +227,10 @@ test_answers(void)
 		{429, "X-RateLimit-Reset: 900\r\n", CPW_ANSWER_LATER, 0},
 		{429, "Retry-After: soon\r\n", CPW_ANSWER_LATER, 0},
 		{429, "Retry-After: 99999999999999999999\r\n", CPW_ANSWER_LATER, 86400},
+		{429, "Retry-After: Thu, 01 Jan 1970 00:17:10 GMT\r\nX: 1\r\n", CPW_ANSWER_LATER, 30},
+		{429, "Retry-After: Thu, 01 Jan 1970 00:16:00 GMT\r\n", CPW_ANSWER_LATER, 0},
+		{429, "Retry-After: Fri, 01 Jan 2100 00:00:00 GMT\r\n", CPW_ANSWER_LATER, 86400},
+		{403, "Retry-After: Thu, 01 Jan 1970 00:17:10 GMT", CPW_ANSWER_LATER, 30},
 		{429, "X-Retry-After: 5\r\n", CPW_ANSWER_LATER, 0},
 		{500, "", CPW_ANSWER_LATER, 0},
 		{503, "HTTP/1.1 503 X\r\nRETRY-AFTER:\t9\r\n", CPW_ANSWER_LATER, 9},

@@ -18,6 +18,24 @@ static const char plain_sha256[] =
 static const char plain_sha1[] =
 "sha1=b17e04cbb22afa8ffbff8796fc1894ed27badd9e";
 
+static CpwSignatureResult
+verify_with(const CpwSignatureKey *key, const CpwHeaders *headers,
+			const void *body, size_t length)
+{
+	CpwSignedRequest request = {
+		.headers = headers,
+		.body = body,
+		.length = length,
+		.now = 1
+	};
+	CpwSignatureMatch match = CPW_MATCH_NONE;
+	CpwSignatureResult result = cpw_signature_verify(key, &request, &match);
+
+	CHECK((result == CPW_SIGNATURE_VALID) == (match == CPW_MATCH_CURRENT));
+	CHECK(result == cpw_signature_verify(key, &request, NULL));
+	return result;
+}
+
 /* Verifies with a secret that is used for this once. */
 static CpwSignatureResult
 verify(const void *secret, size_t secret_length, const CpwHeaders *headers,
@@ -27,8 +45,9 @@ verify(const void *secret, size_t secret_length, const CpwHeaders *headers,
 		cpw_signature_key_create(CPW_AUTHENTICATION_GITHUB_HMAC,
 								 guarded_copy(secret, secret_length),
 								 secret_length);
-	CpwSignatureResult result =
-		cpw_signature_verify(key, headers, guarded_copy(body, length), length);
+	CpwSignatureResult result = verify_with(key, headers,
+											guarded_copy(body, length),
+											length);
 
 	cpw_signature_key_free(key);
 	return result;
@@ -255,7 +274,7 @@ test_forms(void)
 					  CPW_AUTHENTICATION_GITHUB_HMAC, &test.headers) ==
 				  rows[i].form);
 		CHECK_FOR(rows[i].label,
-				  cpw_signature_verify(key, &test.headers, plain_body,
+				  verify_with(key, &test.headers, plain_body,
 									   strlen(plain_body)) == rows[i].result);
 	}
 	cpw_signature_key_free(key);
@@ -282,7 +301,7 @@ test_keys(void)
 		  NULL);
 	CHECK(cpw_signature_key_create(CPW_AUTHENTICATION_GITHUB_HMAC, NULL, 0) ==
 		  NULL);
-	CHECK(cpw_signature_verify(NULL, &test.headers, body, length) ==
+	CHECK(verify_with(NULL, &test.headers, body, length) ==
 		  CPW_SIGNATURE_FAILED);
 	cpw_signature_key_free(NULL);
 
@@ -301,11 +320,11 @@ test_keys(void)
 								   "secret", 6);
 	for (int i = 0; i < 3; i++)
 	{
-		CHECK(cpw_signature_verify(key, &test.headers, body, length) ==
+		CHECK(verify_with(key, &test.headers, body, length) ==
 			  CPW_SIGNATURE_VALID);
-		CHECK(cpw_signature_verify(key, &test.headers, body, length - 1) ==
+		CHECK(verify_with(key, &test.headers, body, length - 1) ==
 			  CPW_SIGNATURE_MISMATCH);
-		CHECK(cpw_signature_verify(key, &test.headers, NULL, 0) ==
+		CHECK(verify_with(key, &test.headers, NULL, 0) ==
 			  CPW_SIGNATURE_MISMATCH);
 	}
 	cpw_signature_key_free(key);

@@ -17,7 +17,7 @@ use Registration;
 use Test::More;
 
 my $secret = 'a secret "with" \\ and ü';
-my $node = start_receivers('main', settings => { workers => 1 });
+my $node = start_receivers('main', settings => { workers => 1, registration_hosts => '*' });
 my $fake = FakeProvider->start;
 
 sub sql

@@ -11,11 +11,12 @@ use Lifecycle;
 use Maintenance;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use POSIX qw(strftime);
 use Registration;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $node = start_receivers('main', settings => { workers => 1, registration_timeout => '700ms' });
+my $node = start_receivers('main', settings => { workers => 1, registration_hosts => '*', registration_timeout => '700ms' });
 my $fake = FakeProvider->start;
 my $number = 0;
 
@@ -133,9 +134,11 @@ cmp_ok(wait_of($name, headers => { 'Retry-After' => 100 }), '>', 98, 'Retry-Afte
 cmp_ok(wait_of($name, status => 503, headers => { 'Retry-After' => 100 }), '>', 98, 'with a 503 as well');
 cmp_ok(wait_of($name, status => 403, headers => { 'X-RateLimit-Remaining' => 0, 'X-RateLimit-Reset' => int(time) + 300 }), '>', 290, "so is GitHub's rate limit");
 cmp_ok(wait_of($name, status => 403, headers => { 'Retry-After' => 77 }), '>', 75, 'and its secondary one');
+cmp_ok(wait_of($name, status => 403, body => '{"message": "You have exceeded a secondary rate limit."}'), '>', 58, 'also where only the text tells of it');
 cmp_ok(wait_of($name, status => 429, headers => { 'RateLimit-Reset' => int(time) + 200, 'RateLimit-Remaining' => 0 }), '>', 190, "and GitLab's");
 cmp_ok(wait_of($name, headers => { 'Retry-After' => '99999999999' }), '<=', 86401, 'nobody waits longer than a day');
-cmp_ok(wait_of($name, headers => { 'Retry-After' => 'Fri, 31 Dec 1999 23:59:59 GMT' }), '<', 2, 'a date that is not to be understood is no wait');
+cmp_ok(wait_of($name, headers => { 'Retry-After' => strftime('%a, %d %b %Y %H:%M:%S GMT', gmtime(time + 300)) }), '>', 290, 'Retry-After may be a date');
+cmp_ok(wait_of($name, headers => { 'Retry-After' => 'Fri, 31 Dec 1999 23:59:59 GMT' }), '<', 2, 'one that is past is no wait');
 $fake->fault(do => 'status', status => 500, method => 'GET');
 register($node, $name);
 my $row = wait_for_registration($node, $name, 'pending', 'attempts >= 3');

@@ -12,7 +12,7 @@ use PostgreSQL::Test::Utils;
 use Registration;
 use Test::More;
 
-my $node = start_receivers('main', settings => { workers => 1 });
+my $node = start_receivers('main', settings => { workers => 1, registration_hosts => '*' });
 my $fake = FakeProvider->start;
 
 # A member of a body that stands for the webhook's URL.

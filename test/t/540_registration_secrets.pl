@@ -24,7 +24,7 @@ append_to_file("$directory/.netrc", "default login someone password netrc-passwo
 my $secret = 'plain-text-of-the-secret';
 my $token = 'good-token';
 my $node = start_receivers('main',
-	settings => { workers => 1 },
+	settings => { workers => 1, registration_hosts => '*' },
 	conf => "log_min_messages = debug5\nlog_statement = none\nlog_min_duration_statement = -1\nlog_min_error_statement = panic\n");
 my $fake = FakeProvider->start;
 
@@ -122,7 +122,7 @@ deregister($node, 'push');
 $row = wait_for_registration($node, 'push', 'failed');
 is($row->{error_code}, 'HostNotAllowed', 'likewise of a host');
 is(scalar $fake->requests, 0, 'no request was made');
-set_settings($node, registration_hosts => undef);
+set_settings($node, registration_hosts => '*');
 register($node, 'push');
 wait_for_registration($node, 'push', 'registered');
 
@@ -182,7 +182,7 @@ wait_for_registration($node, 'push', 'registered');
 sql('DROP OWNED BY registrar; DROP ROLE registrar');
 my $dump = "$directory/dump";
 run_command([ 'pg_dump', '-h', $node->host, '-p', $node->port, '-Fc', '-f', $dump, 'postgres' ]);
-my $copy = start_receivers('copy', extension => 0, settings => { workers => 1, public_url => 'http://copy.example.com', secret_key_file => $file });
+my $copy = start_receivers('copy', extension => 0, settings => { workers => 1, registration_hosts => '*', public_url => 'http://copy.example.com', secret_key_file => $file });
 system_or_bail('pg_restore', '-h', $copy->host, '-p', $copy->port, '-1', '-d', 'postgres', $dump);
 is($copy->safe_psql('postgres', q{SELECT string_agg(DISTINCT state, ' ') FROM cp_webhook.registrations}), 'foreign', 'in a copy registrations are foreign');
 my ($hook) = our_hooks($fake, $path);

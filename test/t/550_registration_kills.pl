@@ -16,7 +16,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 my $rounds = $ENV{REGISTRATION_KILLS} // 10;
-my $node = start_receivers('main', settings => { workers => 1, registration_timeout => '5s' },
+my $node = start_receivers('main', settings => { workers => 1, registration_hosts => '*', registration_timeout => '5s' },
 	conf => "restart_after_crash = on\n");
 my $fake = FakeProvider->start;
 my @providers = ('GitHub', 'Gitea', 'GitLab', 'Bitbucket');
