@@ -24,9 +24,10 @@ append_to_file("$directory/.netrc", "default login someone password netrc-passwo
 my $secret = 'plain-text-of-the-secret';
 my $token = 'good-token';
 my $node = start_receivers('main',
-	settings => { workers => 1, registration_hosts => '*' },
+	settings => { workers => 1 },
 	conf => "log_min_messages = debug5\nlog_statement = none\nlog_min_duration_statement = -1\nlog_min_error_statement = panic\n");
 my $fake = FakeProvider->start;
+set_settings($node, registration_hosts => '*');
 
 sub sql
 {
@@ -102,6 +103,11 @@ sub refusal
 
 create_source($node, 'far', undef, 'GitHub', ApiUrl => 'http://git.example.com/api');
 put_webhook($node, 'far', pipeline => 'far');
+set_settings($node, registration_hosts => undef);
+like(refusal('push'), qr/CP001: .*the host 127\.0\.0\.1 is not one of cp_webhook\.registration_hosts/, 'by itself only the known providers are talked to');
+(undef, undef, my $refused) = $node->psql('postgres', q{ALTER SYSTEM SET cp_webhook.registration_hosts = 'https://git.example.com'});
+like($refused, qr/invalid value for parameter "cp_webhook\.registration_hosts"/, 'the list has hosts, no URLs');
+set_settings($node, registration_hosts => '*');
 like(refusal('far'), qr/CP001: .*http:\/\/git\.example\.com\/api is not https, and cp_webhook\.registration_allow_http is off/, 'http to another host is refused');
 set_settings($node, registration_hosts => 'api.github.com, .example.org');
 like(refusal('push'), qr/CP001: .*the host 127\.0\.0\.1 is not one of cp_webhook\.registration_hosts/, 'a host that is not in the list');
