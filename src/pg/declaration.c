@@ -243,11 +243,8 @@ copy_secret(Copy *copy, const char *key, JsonbValue *value)
 
 	if (copy->kind == COPY_TO_STORE)
 		text = cpw_secret_seal(text, place);
-	else if (!cpw_secret_is_current(text))
-	{
-		text = cpw_secret_seal(cpw_secret_open(text, place), place);
-		copy->changed = true;
-	}
+	else
+		copy->changed |= cpw_secret_reseal(&text, place);
 	cpw_json_add_text(&copy->writer, key, text);
 }
 
