@@ -345,16 +345,6 @@ cpw_registrations_deregister(const pg_uuid_t *webhook_id, bool is_deleted)
 
 /* ---- secrets ---- */
 
-/* Sets *text to what it is under the key that seals now; whether it changed. */
-static bool
-reseal(char **text, const char *place)
-{
-	if (*text == NULL || cpw_secret_is_current(*text))
-		return false;
-	*text = cpw_secret_seal(cpw_secret_open(*text, place), place);
-	return true;
-}
-
 int64
 cpw_registrations_reseal(void)
 {
@@ -372,9 +362,11 @@ cpw_registrations_reseal(void)
 	for (uint64 row = 0; row < rows; row++)
 	{
 		CpwArguments arguments = {0};
-		bool		changed = reseal(&all[row].access_token, place_of(&all[row].id, "token"));
+		bool		changed = cpw_secret_reseal(&all[row].access_token,
+												place_of(&all[row].id, "token"));
 
-		changed = reseal(&all[row].fingerprint, place_of(&all[row].id, "fingerprint")) || changed;
+		changed |= cpw_secret_reseal(&all[row].fingerprint,
+									 place_of(&all[row].id, "fingerprint"));
 		if (!changed)
 			continue;
 		cpw_arguments_add_uuid(&arguments, &all[row].id);
