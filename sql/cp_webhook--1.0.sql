@@ -205,6 +205,73 @@ CREATE UNIQUE INDEX executions_client_request_token
   WHERE client_request_token IS NOT NULL;
 
 -- ---------------------------------------------------------------------------
+-- Registrations with third parties
+-- ---------------------------------------------------------------------------
+
+-- What is to be done at the third parties that send deliveries: written in the
+-- transaction of who asks for it, done by the maintenance worker after its
+-- commit. One row a webhook and place where it has, or may have, a hook; of
+-- these one is current. A row outlives its webhook until the hook is gone.
+-- No foreign key for that reason.
+CREATE TABLE cp_webhook.third_party_registrations (
+  id uuid PRIMARY KEY,
+  webhook_id uuid NOT NULL,
+  webhook text COLLATE "C" NOT NULL,
+  url_token text COLLATE "C" NOT NULL,
+  is_current boolean NOT NULL DEFAULT true,
+  wanted text COLLATE "C" NOT NULL,
+  state text COLLATE "C" NOT NULL DEFAULT 'pending',
+  revision integer NOT NULL DEFAULT 1,
+  provider text COLLATE "C" NOT NULL,
+  api_url text COLLATE "C" NOT NULL,
+  repository text COLLATE "C" NOT NULL,
+  access_token text COLLATE "C" NOT NULL,
+  hook_id text COLLATE "C",
+  public_url text COLLATE "C",
+  fingerprint text COLLATE "C",
+  creating_at timestamptz,
+  attempts integer NOT NULL DEFAULT 0,
+  next_try_at timestamptz,
+  error_code text,
+  last_error text,
+  system_identifier bigint NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  updated_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  UNIQUE (webhook_id, provider, api_url, repository)
+);
+COMMENT ON TABLE cp_webhook.third_party_registrations IS 'one row a webhook and place where it is to be registered, or no longer; holds access tokens: read the view registrations instead';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.url_token IS 'the end of the hook''s URL, by which it is found at the third party';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.wanted IS 'registered or deregistered';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.state IS 'pending, working, registered, deregistered or failed';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.revision IS 'goes up with each wish: an outcome of an older one does not end a newer one';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.access_token IS 'the token for the third party, sealed where cp_webhook.secret_key_file is set';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.public_url IS 'what the hook''s URL begins with at the third party';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.fingerprint IS 'a hash of what the hook is at the third party, sealed as secrets are; NULL: it is to be written again';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.creating_at IS 'when a hook was made whose making may not have been answered: until it is settled the third party is looked through';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.next_try_at IS 'when it is worked on next; NULL: nothing is to be done';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.system_identifier IS 'the cluster that asked for it: a restored copy leaves the hooks of its original alone';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.id IS 'names the place of its secrets: registration/<id>/token';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.webhook_id IS 'the internal id of the webhook, which may be gone';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.webhook IS 'its name';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.is_current IS 'whether its webhook is, or was last, to be registered here; false: the hook is to go';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.provider IS 'GitHub, GitHubEnterprise, GitLab, Gitea, Forgejo or Bitbucket';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.api_url IS 'where its API is';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.repository IS 'Owner/Repo, or the path of a project';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.hook_id IS 'the providers id of the hook; NULL: none is known';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.attempts IS 'failures since it was wished';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.error_code IS 'the status of the answer, or a name for why there was none; NULL: the last attempt was fine';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.last_error IS 'the same in words';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.created_at IS 'when it was first wished';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.updated_at IS 'when it was wished, or worked on, last';
+
+CREATE UNIQUE INDEX third_party_registrations_current
+  ON cp_webhook.third_party_registrations (webhook_id) WHERE is_current;
+CREATE INDEX third_party_registrations_due
+  ON cp_webhook.third_party_registrations (next_try_at) WHERE next_try_at IS NOT NULL;
+COMMENT ON INDEX cp_webhook.third_party_registrations_current IS 'a webhook is registered at one place';
+COMMENT ON INDEX cp_webhook.third_party_registrations_due IS 'what the maintenance worker looks for';
+
+-- ---------------------------------------------------------------------------
 -- Access keys of the AWS wire
 -- ---------------------------------------------------------------------------
 
@@ -227,6 +294,7 @@ SELECT pg_catalog.pg_extension_config_dump('cp_webhook.webhook_counters', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.resource_tags', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.delivery_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.executions', '');
+SELECT pg_catalog.pg_extension_config_dump('cp_webhook.third_party_registrations', '');
 
 -- ---------------------------------------------------------------------------
 -- Caches of the workers
@@ -405,7 +473,21 @@ CREATE FUNCTION cp_webhook.delete_webhook(request jsonb) RETURNS jsonb
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'cp_webhook_delete_webhook';
 REVOKE ALL ON FUNCTION cp_webhook.delete_webhook(jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION cp_webhook.delete_webhook(jsonb) IS 'deletes a webhook and its tags, its URL for good: {"name"} in, {} out, also when there is none. Raises ValidationException (CP001)';
+COMMENT ON FUNCTION cp_webhook.delete_webhook(jsonb) IS 'deletes a webhook and its tags, its URL for good, and deregisters what was registered with a third party: {"name"} in, {} out, also when there is none. Raises ValidationException (CP001)';
+
+CREATE FUNCTION cp_webhook.register_webhook_with_third_party(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_register_webhook_with_third_party';
+REVOKE ALL ON FUNCTION cp_webhook.register_webhook_with_third_party(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.register_webhook_with_third_party(jsonb) IS 'asks for a hook at the provider of the webhook''s target action, or for its renewal: {"webhookName"} in, {} out at once; it is made after the commit, and the view registrations, errorCode and errorMessage tell of it. Raises ValidationException (CP001), also where the action has no supported provider, WebhookNotFoundException (CP006)';
+
+CREATE FUNCTION cp_webhook.deregister_webhook_with_third_party(request jsonb) RETURNS jsonb
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_deregister_webhook_with_third_party';
+REVOKE ALL ON FUNCTION cp_webhook.deregister_webhook_with_third_party(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.deregister_webhook_with_third_party(jsonb) IS 'asks for the removal of the webhook''s hook at its provider: {"webhookName"} in, {} out at once, also where it is not registered. Raises ValidationException (CP001), WebhookNotFoundException (CP006)';
 
 -- Not of the API, but in its manner.
 CREATE FUNCTION cp_webhook.test_webhook(request jsonb) RETURNS jsonb
@@ -504,7 +586,7 @@ CREATE FUNCTION cp_webhook.rotate_secret_key() RETURNS bigint
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'cp_webhook_rotate_secret_key';
 REVOKE ALL ON FUNCTION cp_webhook.rotate_secret_key() FROM PUBLIC;
-COMMENT ON FUNCTION cp_webhook.rotate_secret_key() IS 'seals every stored secret by the first key of cp_webhook.secret_key_file (stores it as it is where that is not set), and returns how many webhooks, pipeline versions and access keys that changed; afterwards the other keys are no longer needed. Raises config_file_error (F0000) where the file cannot be used or a secret does not open';
+COMMENT ON FUNCTION cp_webhook.rotate_secret_key() IS 'seals every stored secret by the first key of cp_webhook.secret_key_file (stores it as it is where that is not set), and returns how many webhooks, pipeline versions, registrations and access keys that changed; afterwards the other keys are no longer needed. Raises config_file_error (F0000) where the file cannot be used or a secret does not open';
 
 CREATE FUNCTION cp_webhook.redeliver(delivery uuid) RETURNS uuid
   LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -633,6 +715,43 @@ SELECT e.id AS execution_id,
   LEFT JOIN cp_webhook.deliveries d ON d.id = e.delivery;
 REVOKE ALL ON cp_webhook.trigger_events FROM PUBLIC;
 COMMENT ON VIEW cp_webhook.trigger_events IS 'one row an execution with what started it: what a consumer reads';
+
+CREATE VIEW cp_webhook.registrations AS
+SELECT r.webhook,
+       r.provider,
+       r.repository,
+       r.api_url,
+       r.wanted,
+       CASE WHEN r.system_identifier = s.system_identifier THEN r.state
+            ELSE 'foreign' END AS state,
+       r.hook_id,
+       r.attempts,
+       r.next_try_at,
+       r.error_code,
+       r.last_error,
+       r.public_url,
+       r.is_current,
+       r.created_at,
+       r.updated_at
+  FROM cp_webhook.third_party_registrations r
+ CROSS JOIN pg_catalog.pg_control_system() s;
+REVOKE ALL ON cp_webhook.registrations FROM PUBLIC;
+COMMENT ON VIEW cp_webhook.registrations IS 'one row a webhook and place where it is registered, or is to be, or no longer: its state (pending, working, registered, deregistered, failed; foreign: of the cluster that this one is a copy of), the provider''s id of the hook, failed attempts, the next try, the last error; no token';
+COMMENT ON COLUMN cp_webhook.registrations.webhook IS 'the name of the webhook';
+COMMENT ON COLUMN cp_webhook.registrations.provider IS 'GitHub, GitHubEnterprise, GitLab, Gitea, Forgejo or Bitbucket';
+COMMENT ON COLUMN cp_webhook.registrations.repository IS 'Owner/Repo, or the path of a project';
+COMMENT ON COLUMN cp_webhook.registrations.api_url IS 'where its API is';
+COMMENT ON COLUMN cp_webhook.registrations.wanted IS 'registered or deregistered';
+COMMENT ON COLUMN cp_webhook.registrations.state IS 'pending, working, registered, deregistered, failed; foreign: this is a copy of the cluster that asked for it';
+COMMENT ON COLUMN cp_webhook.registrations.hook_id IS 'the providers id of the hook; NULL: none is known';
+COMMENT ON COLUMN cp_webhook.registrations.attempts IS 'failures since it was wished';
+COMMENT ON COLUMN cp_webhook.registrations.next_try_at IS 'when it is worked on next; NULL: nothing is to be done';
+COMMENT ON COLUMN cp_webhook.registrations.error_code IS 'the status of the answer, or a name for why there was none; NULL: the last attempt was fine';
+COMMENT ON COLUMN cp_webhook.registrations.last_error IS 'the same in words';
+COMMENT ON COLUMN cp_webhook.registrations.public_url IS 'what the hooks URL begins with at the third party';
+COMMENT ON COLUMN cp_webhook.registrations.is_current IS 'whether its webhook is, or was last, to be registered here; false: the hook is to go';
+COMMENT ON COLUMN cp_webhook.registrations.created_at IS 'when it was first wished';
+COMMENT ON COLUMN cp_webhook.registrations.updated_at IS 'when it was wished, or worked on, last';
 
 -- ---------------------------------------------------------------------------
 -- Who creates the extension should learn at once why nothing listens.
@@ -806,6 +925,8 @@ GRANT USAGE ON SCHEMA cp_webhook TO cp_webhook_admin, cp_webhook_operator, cp_we
 
 GRANT EXECUTE ON FUNCTION
     cp_webhook.put_webhook(jsonb), cp_webhook.delete_webhook(jsonb),
+    cp_webhook.register_webhook_with_third_party(jsonb),
+    cp_webhook.deregister_webhook_with_third_party(jsonb),
     cp_webhook.create_pipeline(jsonb), cp_webhook.update_pipeline(jsonb),
     cp_webhook.delete_pipeline(jsonb),
     cp_webhook.tag_resource(jsonb), cp_webhook.untag_resource(jsonb),
@@ -838,7 +959,7 @@ GRANT EXECUTE ON FUNCTION
   TO cp_webhook_operator, cp_webhook_consumer;
 GRANT EXECUTE ON FUNCTION cp_webhook.uuid_at(timestamptz)
   TO cp_webhook_admin, cp_webhook_operator, cp_webhook_consumer;
-GRANT SELECT ON cp_webhook.webhooks TO cp_webhook_admin, cp_webhook_operator;
+GRANT SELECT ON cp_webhook.webhooks, cp_webhook.registrations TO cp_webhook_admin, cp_webhook_operator;
 GRANT SELECT ON cp_webhook.deliveries, cp_webhook.executions, cp_webhook.stats_total TO cp_webhook_operator;
 GRANT SELECT ON cp_webhook.trigger_events TO cp_webhook_operator, cp_webhook_consumer;
 

@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "api/operation.h"
+#include "api/registering.h"
 #include "compat.h"
 #include "pg/declaration.h"
 #include "pg/definition.h"
@@ -44,6 +45,8 @@ review_webhooks(const char *pipeline, Jsonb *declaration)
 		cpw_webhooks_set_error(&definitions[i],
 							   first ? cpw_errors_name(first->exception) : NULL,
 							   first ? first->text : NULL);
+		if (first == NULL)
+			cpw_registering_refresh_named(&definitions[i], declaration);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "fmgr.h"
 #include "store/access_keys.h"
 #include "store/pipelines.h"
+#include "store/registrations.h"
 #include "store/session.h"
 #include "store/webhooks.h"
 
@@ -15,7 +16,7 @@ PG_FUNCTION_INFO_V1(cp_webhook_rotate_secret_key);
 
 /*
  * rotate_secret_key() returns how many rows were sealed anew: webhooks, versions
- * of pipelines, access keys. All or none.
+ * of pipelines, registrations, access keys. All or none.
  */
 Datum
 cp_webhook_rotate_secret_key(PG_FUNCTION_ARGS)
@@ -25,7 +26,7 @@ cp_webhook_rotate_secret_key(PG_FUNCTION_ARGS)
 	(void) fcinfo;
 	cpw_session_open();
 	count = cpw_webhooks_reseal() + cpw_pipelines_reseal() +
-		cpw_access_keys_reseal();
+		cpw_registrations_reseal() + cpw_access_keys_reseal();
 	cpw_session_close();
 	PG_RETURN_INT64(count);
 }

@@ -57,8 +57,41 @@ counter(pg_atomic_uint64 *value)
 	return Int64GetDatum((int64) pg_atomic_read_u64(value));
 }
 
+/*
+ * Each of these fills columns that belong together, and returns how many. What
+ * they read is written under the lock.
+ */
+
+/* pid, started_at: NULL without a process. */
+static int
+fill_process(CpwWorkerSlot *slot, Datum *values, bool *nulls)
+{
+	nulls[0] = nulls[1] = slot->pid == 0;
+	values[0] = Int32GetDatum(slot->pid);
+	values[1] = TimestampTzGetDatum(slot->started_at);
+	return 2;
+}
+
+/* NULL for an empty text. */
+static int
+fill_text(const char *text, Datum *values, bool *nulls)
+{
+	nulls[0] = text[0] == '\0';
+	values[0] = CStringGetTextDatum(text);
+	return 1;
+}
+
+/* last_error, last_error_at */
+static int
+fill_error(CpwWorkerSlot *slot, Datum *values, bool *nulls)
+{
+	nulls[1] = slot->last_error[0] == '\0';
+	values[1] = TimestampTzGetDatum(slot->last_error_at);
+	return 1 + fill_text(slot->last_error, values, nulls);
+}
+
 /* When the certificate expires, and the whole days until then: -1 after it. */
-static void
+static int
 fill_certificate(CpwWorkerSlot *slot, Datum *values, bool *nulls)
 {
 	uint64		seconds = pg_atomic_read_u64(&slot->certificate_expires_at);
@@ -68,6 +101,7 @@ fill_certificate(CpwWorkerSlot *slot, Datum *values, bool *nulls)
 	nulls[0] = nulls[1] = seconds == 0 || slot->pid == 0;
 	values[0] = TimestampTzGetDatum(expires_at);
 	values[1] = Int32GetDatum((int32) floor(days));
+	return 2;
 }
 
 /*
@@ -116,12 +150,8 @@ fill_row(CpwWorkerSlot *slot, int number, Datum *values, bool *nulls)
 
 	memset(nulls, 0, sizeof(bool) * STATS_COLUMNS);
 	values[c++] = Int32GetDatum(number);
-	nulls[c] = slot->pid == 0;
-	values[c++] = Int32GetDatum(slot->pid);
-	nulls[c] = slot->pid == 0;
-	values[c++] = TimestampTzGetDatum(slot->started_at);
-	nulls[c] = slot->listening[0] == '\0';
-	values[c++] = CStringGetTextDatum(slot->listening);
+	c += fill_process(slot, &values[c], &nulls[c]);
+	c += fill_text(slot->listening, &values[c], &nulls[c]);
 	for (size_t i = 0; i < lengthof(verdict_columns); i++)
 		values[c++] = Int64GetDatum((int64) sum_verdicts(slot,
 														 verdict_columns[i].first,
@@ -133,13 +163,9 @@ fill_row(CpwWorkerSlot *slot, int number, Datum *values, bool *nulls)
 	values[c++] = Float8GetDatum((double) pg_atomic_read_u64(&slot->batch_microseconds) / 1000.0);
 	values[c++] = counter(&slot->connections);
 	values[c++] = counter(&slot->buffered_bytes);
-	nulls[c] = slot->last_error[0] == '\0';
-	values[c++] = CStringGetTextDatum(slot->last_error);
-	nulls[c] = slot->last_error[0] == '\0';
-	values[c++] = TimestampTzGetDatum(slot->last_error_at);
+	c += fill_error(slot, &values[c], &nulls[c]);
 	values[c++] = counter(&slot->refused_connections);
-	fill_certificate(slot, &values[c], &nulls[c]);
-	c += 2;
+	c += fill_certificate(slot, &values[c], &nulls[c]);
 	values[c++] = answers(slot);
 	values[c++] = Float8GetDatum((double) pg_atomic_read_u64(&slot->commit_microseconds) / 1000.0);
 	values[c++] = histogram(&slot->batch_sizes);
@@ -190,20 +216,13 @@ cp_webhook_maintenance_stats(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 	slot = &shared->slots[CPW_MAINTENANCE_SLOT(shared)];
 	LWLockAcquire(shared->lock, LW_SHARED);
-	nulls[c] = slot->pid == 0;
-	values[c++] = Int32GetDatum(slot->pid);
-	nulls[c] = slot->pid == 0;
-	values[c++] = TimestampTzGetDatum(slot->started_at);
+	c += fill_process(slot, &values[c], &nulls[c]);
 	values[c++] = counter(&shared->maintenance.partitions_made);
 	values[c++] = counter(&shared->maintenance.partitions_dropped);
 	values[c++] = counter(&shared->maintenance.keys_removed);
 	values[c++] = counter(&shared->maintenance.executions_removed);
-	nulls[c] = shared->maintenance.held_back[0] == '\0';
-	values[c++] = CStringGetTextDatum(shared->maintenance.held_back);
-	nulls[c] = slot->last_error[0] == '\0';
-	values[c++] = CStringGetTextDatum(slot->last_error);
-	nulls[c] = slot->last_error[0] == '\0';
-	values[c++] = TimestampTzGetDatum(slot->last_error_at);
+	c += fill_text(shared->maintenance.held_back, &values[c], &nulls[c]);
+	c += fill_error(slot, &values[c], &nulls[c]);
 	LWLockRelease(shared->lock);
 	Assert(c == MAINTENANCE_COLUMNS);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
@@ -236,20 +255,13 @@ cp_webhook_api_stats(PG_FUNCTION_ARGS)
 	}
 	slot = &shared->slots[CPW_API_SLOT(shared)];
 	LWLockAcquire(shared->lock, LW_SHARED);
-	nulls[c] = slot->pid == 0;
-	values[c++] = Int32GetDatum(slot->pid);
-	nulls[c] = slot->pid == 0;
-	values[c++] = TimestampTzGetDatum(slot->started_at);
-	nulls[c] = slot->listening[0] == '\0';
-	values[c++] = CStringGetTextDatum(slot->listening);
+	c += fill_process(slot, &values[c], &nulls[c]);
+	c += fill_text(slot->listening, &values[c], &nulls[c]);
 	for (int outcome = 0; outcome < CPW_CALL_OUTCOMES; outcome++)
 		values[c++] = Int64GetDatum((int64) calls[outcome]);
 	values[c++] = Float8GetDatum((double) microseconds / 1000.0);
 	values[c++] = counter(&slot->connections);
-	nulls[c] = slot->last_error[0] == '\0';
-	values[c++] = CStringGetTextDatum(slot->last_error);
-	nulls[c] = slot->last_error[0] == '\0';
-	values[c++] = TimestampTzGetDatum(slot->last_error_at);
+	c += fill_error(slot, &values[c], &nulls[c]);
 	LWLockRelease(shared->lock);
 	Assert(c == API_COLUMNS);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);

@@ -5,11 +5,13 @@
 #include "postgres.h"
 
 #include "api/operation.h"
+#include "api/registering.h"
 #include "compat.h"
 #include "pg/definition.h"
 #include "pg/page_token.h"
 #include "pg/settings.h"
 #include "store/pipelines.h"
+#include "store/registrations.h"
 #include "store/tags.h"
 #include "store/webhooks.h"
 
@@ -57,7 +59,8 @@ lock_target(const CpwDefinition *definition)
  * names at the count, so that none goes beyond the limit.
  */
 static void
-store_definition(CpwDefinition *definition, CpwProblems *problems)
+store_definition(CpwDefinition *definition, Jsonb *declaration,
+				 CpwProblems *problems)
 {
 	CpwStoredAuthentication stored = {0};
 	int64		count = 0;
@@ -75,6 +78,7 @@ store_definition(CpwDefinition *definition, CpwProblems *problems)
 	if (is_known)
 	{
 		cpw_webhooks_update(definition, &stored.webhook_id);
+		cpw_registering_refresh(definition, &stored.webhook_id, declaration);
 		return;
 	}
 	if (count >= cpw_setting_max_webhooks)
@@ -103,14 +107,15 @@ cp_webhook_put_webhook(PG_FUNCTION_ARGS)
 	CpwProblems problems = {0};
 	CpwJsonWriter answer = {0};
 	CpwDefinition *definition;
+	Jsonb	   *declaration;
 	CpwResource resource = {.type = CPW_RESOURCE_WEBHOOK};
 
 	definition = cpw_definition_read(request, "webhook", &problems);
 	cpw_definition_check_filters(definition, &problems);
-	cpw_definition_check_target(definition, lock_target(definition),
-								&problems);
+	declaration = lock_target(definition);
+	cpw_definition_check_target(definition, declaration, &problems);
 	cpw_definition_check_tags(cpw_json_container(tags), &problems);
-	store_definition(definition, &problems);
+	store_definition(definition, declaration, &problems);
 	cpw_definition_warn(definition);
 	if (tags != NULL)
 	{
@@ -159,7 +164,7 @@ cp_webhook_list_webhooks(PG_FUNCTION_ARGS)
 
 /*
  * delete_webhook({"name"}) returns {}, also when there is no such webhook. Its
- * URL is gone for good.
+ * URL is gone for good, and its hook at a third party is to go as well.
  */
 Datum
 cp_webhook_delete_webhook(PG_FUNCTION_ARGS)
@@ -167,9 +172,13 @@ cp_webhook_delete_webhook(PG_FUNCTION_ARGS)
 	JsonbContainer *request = cpw_operation_begin(fcinfo,
 												  &cpw_shape_delete_webhook);
 	CpwResource resource = {.type = CPW_RESOURCE_WEBHOOK};
+	pg_uuid_t	id;
 
 	resource.name = cpw_json_get_text(request, "name");
-	if (cpw_webhooks_delete(resource.name))
+	if (cpw_webhooks_delete(resource.name, &id))
+	{
 		cpw_tags_remove(&resource, NULL);
+		(void) cpw_registrations_deregister(&id, true);
+	}
 	return cpw_operation_end_empty();
 }

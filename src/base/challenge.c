@@ -100,16 +100,10 @@ find_parameter(const char *query, size_t length, const char *name,
 {
 	CpwFormField field;
 
-	while (cpw_form_next(&query, &length, &field))
-	{
-		if (field.name_length != strlen(name) ||
-			memcmp(field.name, name, field.name_length) != 0)
-			continue;
-		if (field.value_length > CPW_MAX_ECHO)
-			return -1;
-		return cpw_form_decode(field.value, field.value_length, text);
-	}
-	return -1;
+	if (!cpw_form_find(query, length, name, &field) ||
+		field.value_length > CPW_MAX_ECHO)
+		return -1;
+	return cpw_form_decode(field.value, field.value_length, text);
 }
 
 static bool
@@ -117,11 +111,7 @@ has_parameter(const char *query, size_t length, const char *name)
 {
 	CpwFormField field;
 
-	while (cpw_form_next(&query, &length, &field))
-		if (field.name_length == strlen(name) &&
-			memcmp(field.name, name, field.name_length) == 0)
-			return true;
-	return false;
+	return cpw_form_find(query, length, name, &field);
 }
 
 /* {"response_token": "sha256=<base64>"} */

@@ -223,6 +223,17 @@ cpw_form_next(const char **text, size_t *length, CpwFormField *field)
 	return false;
 }
 
+bool
+cpw_form_find(const char *text, size_t length, const char *name,
+			  CpwFormField *field)
+{
+	while (cpw_form_next(&text, &length, field))
+		if (field->name_length == strlen(name) &&
+			memcmp(field->name, name, field->name_length) == 0)
+			return true;
+	return false;
+}
+
 long
 cpw_form_decode(const char *text, size_t length, char *decoded)
 {

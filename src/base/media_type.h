@@ -38,6 +38,10 @@ typedef struct CpwFormField
 extern bool cpw_form_next(const char **text, size_t *length,
 						  CpwFormField *field);
 
+/* The first field whose name, as it is encoded, is that one; false: none is. */
+extern bool cpw_form_find(const char *text, size_t length, const char *name,
+						  CpwFormField *field);
+
 /*
  * Decodes "%XX" and "+" into decoded, which has at least length bytes (the
  * result is never longer). Returns the number of bytes, or -1 for a "%" that

@@ -134,31 +134,21 @@ cpw_signed_form_check_hash(const char *url, const char *body,
 						   size_t body_length)
 {
 	const char *query = strchr(url, '?');
-	size_t		length;
 	CpwFormField field;
+	uint8_t		received[HASH_LENGTH];
+	uint8_t		computed[EVP_MAX_MD_SIZE];
+	unsigned int computed_length = 0;
 
-	if (query == NULL)
+	if (query == NULL ||
+		!cpw_form_find(query + 1, strlen(query + 1), HASH_PARAMETER, &field))
 		return CPW_BODY_HASH_NONE;
-	query++;
-	length = strlen(query);
-	while (cpw_form_next(&query, &length, &field))
-	{
-		uint8_t		received[HASH_LENGTH];
-		uint8_t		computed[EVP_MAX_MD_SIZE];
-		unsigned int computed_length = 0;
-
-		if (field.name_length != strlen(HASH_PARAMETER) ||
-			memcmp(field.name, HASH_PARAMETER, field.name_length) != 0)
-			continue;
-		if (cpw_hex_decode(field.value, field.value_length, received,
-						   HASH_LENGTH) != HASH_LENGTH ||
-			EVP_Digest(body, body_length, computed, &computed_length,
-					   EVP_sha256(), NULL) != 1 ||
-			!cpw_equal_in_constant_time(received, computed, HASH_LENGTH))
-			return CPW_BODY_HASH_WRONG;
-		return CPW_BODY_HASH_RIGHT;
-	}
-	return CPW_BODY_HASH_NONE;
+	if (cpw_hex_decode(field.value, field.value_length, received,
+					   HASH_LENGTH) != HASH_LENGTH ||
+		EVP_Digest(body, body_length, computed, &computed_length,
+				   EVP_sha256(), NULL) != 1 ||
+		!cpw_equal_in_constant_time(received, computed, HASH_LENGTH))
+		return CPW_BODY_HASH_WRONG;
+	return CPW_BODY_HASH_RIGHT;
 }
 
 char *
@@ -203,26 +193,20 @@ char *
 cpw_signed_form_payload(const char *body, size_t body_length, size_t *length)
 {
 	CpwFormField field;
+	char	   *decoded;
+	long		decoded_length;
 
-	while (cpw_form_next(&body, &body_length, &field))
+	if (!cpw_form_find(body, body_length, "payload", &field))
+		return NULL;
+	decoded = OPENSSL_malloc(field.value_length + 1);
+	if (decoded == NULL)
+		return NULL;
+	decoded_length = cpw_form_decode(field.value, field.value_length, decoded);
+	if (decoded_length < 0)
 	{
-		char	   *decoded;
-		long		decoded_length;
-
-		if (field.name_length != 7 || memcmp(field.name, "payload", 7) != 0)
-			continue;
-		decoded = OPENSSL_malloc(field.value_length + 1);
-		if (decoded == NULL)
-			return NULL;
-		decoded_length = cpw_form_decode(field.value, field.value_length,
-										 decoded);
-		if (decoded_length < 0)
-		{
-			OPENSSL_free(decoded);
-			return NULL;
-		}
-		*length = (size_t) decoded_length;
-		return decoded;
+		OPENSSL_free(decoded);
+		return NULL;
 	}
-	return NULL;
+	*length = (size_t) decoded_length;
+	return decoded;
 }

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "compat.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -70,6 +71,7 @@ static void
 init_maintenance(CpwMaintenance *maintenance)
 {
 	memset(maintenance, 0, sizeof(CpwMaintenance));
+	pg_atomic_init_u32(&maintenance->is_wanted, 0);
 	pg_atomic_init_u64(&maintenance->put_away_at, 0);
 	pg_atomic_init_u64(&maintenance->partitions_made, 0);
 	pg_atomic_init_u64(&maintenance->partitions_dropped, 0);
@@ -151,6 +153,52 @@ cpw_counters_note_error(CpwWorkerSlot *slot, const char *message)
 	copy_text(slot->last_error, sizeof(slot->last_error), message);
 	slot->last_error_at = GetCurrentTimestamp();
 	LWLockRelease(shared->lock);
+}
+
+/* ---- waking the maintenance worker ---- */
+
+static bool wake_at_commit;
+
+void
+cpw_counters_set_latch(struct Latch *latch)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->maintenance.latch = latch;
+	LWLockRelease(shared->lock);
+}
+
+/*
+ * A transaction that is prepared is committed by another session, of which we
+ * know nothing: the worker looks from time to time by itself.
+ */
+static void
+at_end(XactEvent event, void *arg)
+{
+	(void) arg;
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
+		return;
+	if (wake_at_commit && event == XACT_EVENT_COMMIT)
+	{
+		pg_atomic_write_u32(&shared->maintenance.is_wanted, 1);
+		LWLockAcquire(shared->lock, LW_SHARED);
+		if (shared->maintenance.latch != NULL)
+			SetLatch(shared->maintenance.latch);
+		LWLockRelease(shared->lock);
+	}
+	wake_at_commit = false;
+}
+
+void
+cpw_counters_wake_at_commit(void)
+{
+	static bool is_registered;
+
+	if (shared == NULL)
+		return;
+	if (!is_registered)
+		RegisterXactCallback(at_end, NULL);
+	is_registered = true;
+	wake_at_commit = true;
 }
 
 void

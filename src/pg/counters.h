@@ -62,6 +62,10 @@ typedef struct CpwMaintenance
 {
 	/* Under the lock. */
 	char		held_back[256]; /* why something old is still there, or "" */
+	struct Latch *latch;		/* wakes the worker; NULL: it does not run */
+
+	/* Something was committed for it to do. */
+	pg_atomic_uint32 is_wanted;
 
 	/* When (monotonic) a partition was last put away; 0: not yet. */
 	pg_atomic_uint64 put_away_at;
@@ -116,6 +120,15 @@ extern void cpw_counters_request(void);
 
 /* Says why something old is still there; "": there is nothing. */
 extern void cpw_counters_note_held_back(const char *reason);
+
+/*
+ * Wakes the maintenance worker when the transaction commits. Any number of
+ * calls wake it once; nothing happens where the library is not preloaded.
+ */
+extern void cpw_counters_wake_at_commit(void);
+
+/* Says where the maintenance worker is woken; NULL: nowhere. */
+extern void cpw_counters_set_latch(struct Latch *latch);
 
 /* Notes in a slot what went wrong last. */
 extern void cpw_counters_note_error(CpwWorkerSlot *slot, const char *message);

@@ -140,6 +140,12 @@ cpw_declaration_find_action(Jsonb *declaration, const char *name,
 	return action != NULL;
 }
 
+JsonbContainer *
+cpw_declaration_action(Jsonb *declaration, const char *name)
+{
+	return find_action(&declaration->root, name, true);
+}
+
 char *
 cpw_declaration_execution_mode(JsonbContainer *declaration)
 {
@@ -173,16 +179,38 @@ typedef struct Copy
 static void copy_value(Copy *copy, const CpwShape *shape, const char *name,
 					   JsonbValue *value);
 
-/* The stored value in the place of a mask. */
+static bool
+same_text(JsonbContainer *one, JsonbContainer *other, const char *key)
+{
+	char	   *first = cpw_json_get_text(one, key);
+	char	   *second = cpw_json_get_text(other, key);
+
+	return first == NULL || second == NULL ? first == second :
+		strcmp(first, second) == 0;
+}
+
+/*
+ * The stored value in the place of a mask. Who only changes where an action's
+ * secrets are sent to does not know them, and must not learn them there.
+ */
 static JsonbValue *
 stored_secret(Copy *copy, const char *key)
 {
 	char	   *action = cpw_json_get_text(copy->action, "name");
-	JsonbValue *secret =
-		cpw_json_get(cpw_json_get_container(find_action(copy->stored, action,
-														false),
-											"configuration"), key);
+	JsonbContainer *stored = find_action(copy->stored, action, false);
+	JsonbContainer *configuration = cpw_json_get_container(stored, "configuration");
+	JsonbValue *secret = cpw_json_get(configuration, key);
 
+	if (secret != NULL &&
+		(!same_text(configuration, cpw_json_get_container(copy->action, "configuration"),
+					"ApiUrl") ||
+		 !same_text(cpw_json_get_container(stored, "actionTypeId"),
+					cpw_json_get_container(copy->action, "actionTypeId"), "provider")))
+		cpw_errors_add(copy->problems, CPW_INVALID_ACTION_DECLARATION,
+					   psprintf("%s.%s", copy->path.data, key),
+					   "Give the value itself.",
+					   "'" CPW_MASK "' stands for the value that is stored, which action '%s' has for another provider or ApiUrl",
+					   action);
 	if (secret == NULL)
 		cpw_errors_add(copy->problems, CPW_INVALID_ACTION_DECLARATION,
 					   psprintf("%s.%s", copy->path.data, key),
@@ -200,9 +228,8 @@ is_mask(const JsonbValue *value)
 		memcmp(value->val.string.val, CPW_MASK, strlen(CPW_MASK)) == 0;
 }
 
-/* Where an action's secret is stored, for cpw_secret_seal(). */
-static char *
-place_of(const char *pipeline, const char *action, const char *key)
+char *
+cpw_declaration_secret_place(const char *pipeline, const char *action, const char *key)
 {
 	return psprintf("pipeline/%s/%s/%s", pipeline, action ? action : "", key);
 }
@@ -210,17 +237,14 @@ place_of(const char *pipeline, const char *action, const char *key)
 static void
 copy_secret(Copy *copy, const char *key, JsonbValue *value)
 {
-	char	   *place = place_of(copy->pipeline,
+	char	   *place = cpw_declaration_secret_place(copy->pipeline,
 								 cpw_json_get_text(copy->action, "name"), key);
 	char	   *text = cpw_json_string(value);
 
 	if (copy->kind == COPY_TO_STORE)
 		text = cpw_secret_seal(text, place);
-	else if (!cpw_secret_is_current(text))
-	{
-		text = cpw_secret_seal(cpw_secret_open(text, place), place);
-		copy->changed = true;
-	}
+	else
+		copy->changed |= cpw_secret_reseal(&text, place);
 	cpw_json_add_text(&copy->writer, key, text);
 }
 
@@ -388,7 +412,7 @@ cpw_declaration_open_configuration(Jsonb *configuration, const char *pipeline,
 		}
 		cpw_json_add_text(&writer, name,
 						  cpw_secret_try_open(cpw_json_string(&value),
-											  place_of(pipeline, action, name),
+											  cpw_declaration_secret_place(pipeline, action, name),
 											  problem));
 		if (*problem != NULL)
 			return NULL;

@@ -52,6 +52,14 @@ extern Jsonb *cpw_declaration_open_configuration(Jsonb *configuration,
 extern bool cpw_declaration_find_action(Jsonb *declaration, const char *name,
 										Jsonb **configuration);
 
+/* An action of the first stage, its secrets as they are stored; NULL: none. */
+extern JsonbContainer *cpw_declaration_action(Jsonb *declaration,
+											  const char *name);
+
+/* Where an action's secret is stored, for cpw_secret_open(); palloc'd. */
+extern char *cpw_declaration_secret_place(const char *pipeline,
+										  const char *action, const char *key);
+
 /* The execution mode, given or by default. */
 extern char *cpw_declaration_execution_mode(JsonbContainer *declaration);
 

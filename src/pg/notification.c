@@ -15,8 +15,9 @@
 #include "utils/json.h"
 #include "utils/timestamp.h"
 
-#define CHANNEL			"cp_webhook"
-#define TURN_CHANNEL	"cp_webhook_turn"
+#define CHANNEL					"cp_webhook"
+#define TURN_CHANNEL			"cp_webhook_turn"
+#define REGISTRATION_CHANNEL	"cp_webhook_registration"
 
 #define MD5_DIGITS	32
 
@@ -87,6 +88,32 @@ cpw_notification_send(const CpwNotification *notification)
 	Async_Notify(CHANNEL, payload);
 	if (cpw_setting_notify_pipeline_channels)
 		Async_Notify(cpw_notification_channel(notification->pipeline), payload);
+}
+
+/* A notification has room for 8,000 bytes; an error is below a thousand. */
+void
+cpw_notification_send_registration(const CpwRegistrationNotification *notification)
+{
+	StringInfoData json;
+	char		next_try_at[MAXDATELEN + 1];
+
+	if (notification->next_try_at != 0)
+		JsonEncodeDateTime(next_try_at,
+						   TimestampTzGetDatum(notification->next_try_at),
+						   TIMESTAMPTZOID, NULL);
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"webhook\":");
+	escape_json(&json, notification->webhook);
+	append_text(&json, "outcome", notification->outcome);
+	append_text(&json, "provider", notification->provider);
+	append_text(&json, "repository", notification->repository);
+	append_text(&json, "hookId", notification->hook_id);
+	append_text(&json, "errorCode", notification->error_code);
+	append_text(&json, "errorMessage", notification->error);
+	append_text(&json, "nextTryAt",
+				notification->next_try_at != 0 ? next_try_at : NULL);
+	appendStringInfoChar(&json, '}');
+	Async_Notify(REGISTRATION_CHANNEL, json.data);
 }
 
 void

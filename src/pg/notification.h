@@ -27,6 +27,22 @@ typedef struct CpwNotification
  */
 extern void cpw_notification_send(const CpwNotification *notification);
 
+/* What is notified of a registration; NULL and 0: there is none. */
+typedef struct CpwRegistrationNotification
+{
+	const char *webhook;
+	const char *outcome;		/* registered, deregistered, failed, retrying */
+	const char *provider;
+	const char *repository;
+	const char *hook_id;
+	const char *error_code;
+	const char *error;
+	TimestampTz next_try_at;
+} CpwRegistrationNotification;
+
+/* Notifies the channel cp_webhook_registration when the transaction commits. */
+extern void cpw_notification_send_registration(const CpwRegistrationNotification *notification);
+
 /*
  * Notifies that it may be the next one's turn in a pipeline that runs one at a
  * time: on a channel of its own, for this is no new execution.

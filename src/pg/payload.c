@@ -37,25 +37,19 @@ char *
 cpw_payload_from_form(const char *body, size_t body_length, size_t *length)
 {
 	CpwFormField field;
+	char	   *decoded;
+	long		decoded_length;
 
-	while (cpw_form_next(&body, &body_length, &field))
-	{
-		char	   *decoded;
-		long		decoded_length;
-
-		if (field.name_length != 7 || memcmp(field.name, "payload", 7) != 0)
-			continue;
-		decoded = MemoryContextAllocHuge(CurrentMemoryContext,
-										 field.value_length + 1);
-		decoded_length = cpw_form_decode(field.value, field.value_length,
-										 decoded);
-		if (decoded_length < 0)
-			return NULL;
-		decoded[decoded_length] = '\0';
-		*length = (size_t) decoded_length;
-		return decoded;
-	}
-	return NULL;
+	if (!cpw_form_find(body, body_length, "payload", &field))
+		return NULL;
+	decoded = MemoryContextAllocHuge(CurrentMemoryContext,
+									 field.value_length + 1);
+	decoded_length = cpw_form_decode(field.value, field.value_length, decoded);
+	if (decoded_length < 0)
+		return NULL;
+	decoded[decoded_length] = '\0';
+	*length = (size_t) decoded_length;
+	return decoded;
 }
 
 /* A field of a form, decoded; both texts end in NUL. */

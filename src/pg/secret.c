@@ -208,8 +208,9 @@ cpw_secret_open(const char *stored, const char *place)
 	return secret;
 }
 
-bool
-cpw_secret_is_current(const char *stored)
+/* Whether it is sealed by the key that seals now, or not sealed without one. */
+static bool
+is_current(const char *stored)
 {
 	const char *wrong = load_keys();
 	size_t		name_length = 0;
@@ -221,4 +222,13 @@ cpw_secret_is_current(const char *stored)
 		return name == NULL && key_count == 0;
 	return strlen(keys[0].name) == name_length &&
 		memcmp(keys[0].name, name, name_length) == 0;
+}
+
+bool
+cpw_secret_reseal(char **stored, const char *place)
+{
+	if (*stored == NULL || is_current(*stored))
+		return false;
+	*stored = cpw_secret_seal(cpw_secret_open(*stored, place), place);
+	return true;
 }

@@ -28,7 +28,10 @@ extern char *cpw_secret_try_open(const char *stored, const char *place,
 /* The same; raises an error of class F0 in place of the problem. */
 extern char *cpw_secret_open(const char *stored, const char *place);
 
-/* Whether what is stored is as cpw_secret_seal() would make it now. */
-extern bool cpw_secret_is_current(const char *stored);
+/*
+ * Sets *stored (NULL: nothing is) to what cpw_secret_seal() would make of it
+ * now, palloc'd. False where it is so already. Raises what the other two do.
+ */
+extern bool cpw_secret_reseal(char **stored, const char *place);
 
 #endif							/* CPW_SECRET_H */

@@ -83,14 +83,7 @@ cpw_secrets_reseal(CpwSecrets *sealed, const pg_uuid_t *id)
 	bool		changed = false;
 
 	for (size_t i = 0; i < lengthof(rules); i++)
-	{
-		char	  **secret = secret_of(sealed, &rules[i]);
-		char	   *place = place_of(id, rules[i].member);
-
-		if (*secret == NULL || cpw_secret_is_current(*secret))
-			continue;
-		*secret = cpw_secret_seal(cpw_secret_open(*secret, place), place);
-		changed = true;
-	}
+		changed |= cpw_secret_reseal(secret_of(sealed, &rules[i]),
+									 place_of(id, rules[i].member));
 	return changed;
 }

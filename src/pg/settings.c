@@ -10,6 +10,7 @@
 
 #include <limits.h>
 
+#include "base/provider.h"
 #include "miscadmin.h"
 #include "pg/address.h"
 #include "pg/settings.h"
@@ -53,6 +54,12 @@ char	   *cpw_setting_region;
 char	   *cpw_setting_account_id;
 char	   *cpw_setting_role;
 int			cpw_setting_max_attempts;
+char	   *cpw_setting_github_api_url;
+char	   *cpw_setting_registration_hosts;
+bool		cpw_setting_registration_allow_http;
+char	   *cpw_setting_registration_proxy;
+char	   *cpw_setting_registration_ca_file;
+int			cpw_setting_registration_timeout;
 int			cpw_setting_notify;
 bool		cpw_setting_notify_pipeline_channels;
 
@@ -80,10 +87,13 @@ typedef struct StringSetting
 	const char *value;
 	GucContext	context;
 	GucStringCheckHook check;
+	int			flags;
 } StringSetting;
 
 static bool check_list(char **newval, void **extra, GucSource source);
+static bool check_hosts(char **newval, void **extra, GucSource source);
 static bool check_url(char **newval, void **extra, GucSource source);
+static bool check_api_url(char **newval, void **extra, GucSource source);
 static bool check_url_part(char **newval, void **extra, GucSource source);
 static bool check_account_id(char **newval, void **extra, GucSource source);
 static bool check_ranges(char **newval, void **extra, GucSource source);
@@ -133,35 +143,45 @@ static const IntegerSetting integer_settings[] = {
 		&cpw_setting_deduplication_window, 3 * DAYS, -1, MAX_DAYS * DAYS, PGC_SIGHUP, GUC_UNIT_MIN},
 	{"cp_webhook.max_attempts", "Claims of an execution after which it is not retried.",
 		&cpw_setting_max_attempts, 5, 1, 1000000, PGC_SIGHUP, 0},
+	{"cp_webhook.registration_timeout", "Time for one request to a third party.",
+		&cpw_setting_registration_timeout, 30000, 100, 600000, PGC_SIGHUP, GUC_UNIT_MS},
 };
 
 static const StringSetting string_settings[] = {
 	{"cp_webhook.database", "Database that holds the extension.",
-		&cpw_setting_database, "postgres", PGC_POSTMASTER, NULL},
+		&cpw_setting_database, "postgres", PGC_POSTMASTER, NULL, 0},
 	{"cp_webhook.listen_addresses", "Addresses or host names on which the receivers listen.",
-		&cpw_setting_listen_addresses, "localhost", PGC_SIGHUP, check_list},
+		&cpw_setting_listen_addresses, "localhost", PGC_SIGHUP, check_list, 0},
 	{"cp_webhook.api_listen_addresses", "Addresses or host names on which the api worker listens.",
-		&cpw_setting_api_listen_addresses, "localhost", PGC_SIGHUP, check_list},
+		&cpw_setting_api_listen_addresses, "localhost", PGC_SIGHUP, check_list, 0},
 	{"cp_webhook.metrics_token_file", "File with the bearer token that the metrics ask for; empty: they ask for none.",
-		&cpw_setting_metrics_token_file, "", PGC_SIGHUP, NULL},
+		&cpw_setting_metrics_token_file, "", PGC_SIGHUP, NULL, 0},
 	{"cp_webhook.public_url", "What the URLs of webhooks begin with; empty: made of address and port.",
-		&cpw_setting_public_url, "", PGC_SIGHUP, check_url},
+		&cpw_setting_public_url, "", PGC_SIGHUP, check_url, 0},
 	{"cp_webhook.ssl_cert_file", "File with the certificate and its chain (PEM); empty: no TLS.",
-		&cpw_setting_ssl_cert_file, "", PGC_SIGHUP, NULL},
+		&cpw_setting_ssl_cert_file, "", PGC_SIGHUP, NULL, 0},
 	{"cp_webhook.ssl_key_file", "File with the certificate's private key (PEM).",
-		&cpw_setting_ssl_key_file, "", PGC_SIGHUP, NULL},
+		&cpw_setting_ssl_key_file, "", PGC_SIGHUP, NULL, 0},
 	{"cp_webhook.secret_key_file", "File with the keys that secrets are stored under; empty: they are stored as they are.",
-		&cpw_setting_secret_key_file, "", PGC_SIGHUP, NULL},
+		&cpw_setting_secret_key_file, "", PGC_SIGHUP, NULL, 0},
 	{"cp_webhook.trusted_proxies", "Addresses or CIDR ranges of proxies whose X-Forwarded-For or Forwarded counts.",
-		&cpw_setting_trusted_proxies, "", PGC_SIGHUP, check_ranges},
+		&cpw_setting_trusted_proxies, "", PGC_SIGHUP, check_ranges, 0},
 	{"cp_webhook.partition", "Partition in the ARNs.",
-		&cpw_setting_partition, "aws", PGC_SIGHUP, check_url_part},
+		&cpw_setting_partition, "aws", PGC_SIGHUP, check_url_part, 0},
 	{"cp_webhook.region", "Region in the ARNs.",
-		&cpw_setting_region, "us-east-1", PGC_SIGHUP, check_url_part},
+		&cpw_setting_region, "us-east-1", PGC_SIGHUP, check_url_part, 0},
 	{"cp_webhook.account_id", "Account in the ARNs: 12 digits.",
-		&cpw_setting_account_id, "000000000000", PGC_SIGHUP, check_account_id},
+		&cpw_setting_account_id, "000000000000", PGC_SIGHUP, check_account_id, 0},
 	{"cp_webhook.role", "Role as which deliveries are recorded; empty: the owner of the extension's tables.",
-		&cpw_setting_role, "", PGC_SIGHUP, NULL},
+		&cpw_setting_role, "", PGC_SIGHUP, NULL, 0},
+	{"cp_webhook.github_api_url", "Where GitHub's API is, for actions that do not say.",
+		&cpw_setting_github_api_url, "https://api.github.com", PGC_SIGHUP, check_api_url, 0},
+	{"cp_webhook.registration_hosts", "Hosts with which webhooks may be registered, beside that of github_api_url; *: any.",
+		&cpw_setting_registration_hosts, "api.github.com, gitlab.com, api.bitbucket.org", PGC_SIGHUP, check_hosts, 0},
+	{"cp_webhook.registration_proxy", "URL of the proxy for requests to third parties; empty: none.",
+		&cpw_setting_registration_proxy, "", PGC_SIGHUP, check_url, GUC_SUPERUSER_ONLY},
+	{"cp_webhook.registration_ca_file", "File with the authorities (PEM) that third parties' certificates are verified by; empty: the system's.",
+		&cpw_setting_registration_ca_file, "", PGC_SIGHUP, NULL, 0},
 };
 
 static const struct config_enum_entry notify_values[] = {
@@ -187,6 +207,19 @@ check_list(char **newval, void **extra, GucSource source)
 	return valid;
 }
 
+/* Hosts, no URLs: one that can match nothing is a mistake. */
+static bool
+check_hosts(char **newval, void **extra, GucSource source)
+{
+	(void) extra;
+	(void) source;
+	if (strspn(*newval, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			   "0123456789.-:[]*, \t") == strlen(*newval))
+		return true;
+	GUC_check_errdetail("The value must be a list of host names and addresses, separated by commas, or *.");
+	return false;
+}
+
 /* http:// or https://, a host, and nothing that a URL may not hold. */
 static bool
 check_url(char **newval, void **extra, GucSource source)
@@ -206,6 +239,19 @@ check_url(char **newval, void **extra, GucSource source)
 		return false;
 	}
 	return true;
+}
+
+static bool
+check_api_url(char **newval, void **extra, GucSource source)
+{
+	CpwApiUrl	parts;
+
+	(void) extra;
+	(void) source;
+	if (cpw_provider_parse_url(*newval, &parts))
+		return true;
+	GUC_check_errdetail("The value must be http:// or https://, a host, a port or none, and a path or none.");
+	return false;
 }
 
 /* The parts of an ARN hold no colon and nothing odd. */
@@ -276,7 +322,7 @@ cpw_settings_define(void)
 		const StringSetting *s = &string_settings[i];
 
 		DefineCustomStringVariable(s->name, s->description, NULL, s->variable,
-								   s->value, context_now(s->context), 0,
+								   s->value, context_now(s->context), s->flags,
 								   s->check, NULL, NULL);
 	}
 	DefineCustomEnumVariable("cp_webhook.notify",
@@ -286,6 +332,10 @@ cpw_settings_define(void)
 	DefineCustomBoolVariable("cp_webhook.notify_pipeline_channels",
 							 "Whether a channel of the pipeline is notified as well.",
 							 NULL, &cpw_setting_notify_pipeline_channels, false,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("cp_webhook.registration_allow_http",
+							 "Whether webhooks are registered over http with other hosts than this one.",
+							 NULL, &cpw_setting_registration_allow_http, false,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("cp_webhook");
 }

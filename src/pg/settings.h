@@ -43,6 +43,12 @@ extern char *cpw_setting_region;
 extern char *cpw_setting_account_id;
 extern char *cpw_setting_role;
 extern int cpw_setting_max_attempts;
+extern char *cpw_setting_github_api_url;
+extern char *cpw_setting_registration_hosts;
+extern bool cpw_setting_registration_allow_http;
+extern char *cpw_setting_registration_proxy;
+extern char *cpw_setting_registration_ca_file;
+extern int cpw_setting_registration_timeout;
 extern int cpw_setting_notify;	/* CpwNotify */
 extern bool cpw_setting_notify_pipeline_channels;
 

@@ -113,8 +113,9 @@ const CpwShape cpw_shape_list_webhooks =
 STRUCTURE(OPTIONAL("NextToken", next_token),
 		  OPTIONAL("MaxResults", max_100));
 const CpwShape cpw_shape_delete_webhook = STRUCTURE(REQUIRED("name", name));
-const CpwShape cpw_shape_register_webhook = STRUCTURE(OPTIONAL("webhookName",
-															  name));
+/* The model requires no name, but there is nothing that can be done without. */
+const CpwShape cpw_shape_register_webhook =
+STRUCTURE(REQUIRED("webhookName", name));
 
 /* A dry run: not of the API, but in its manner. */
 static const CpwShape header_name = STRING(.min = 1, .max = 1000);

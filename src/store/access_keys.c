@@ -167,14 +167,11 @@ cpw_access_keys_reseal(void)
 	for (int i = 0; i < rows; i++)
 	{
 		CpwArguments arguments = {0};
-		char	   *place = secret_place(ids[i]);
 
-		if (cpw_secret_is_current(secrets[i]))
+		if (!cpw_secret_reseal(&secrets[i], secret_place(ids[i])))
 			continue;
 		cpw_arguments_add_text(&arguments, ids[i]);
-		cpw_arguments_add_text(&arguments,
-							   cpw_secret_seal(cpw_secret_open(secrets[i], place),
-											   place));
+		cpw_arguments_add_text(&arguments, secrets[i]);
 		cpw_arguments_execute(&set_secret, &arguments);
 		count++;
 	}

@@ -182,28 +182,39 @@ cpw_pipelines_update(const char *name, int version,
 	store_version(name, version, declaration);
 }
 
+/* A row of pipeline_versions. */
+typedef struct Version
+{
+	char	   *pipeline;
+	int			number;
+	Jsonb	   *declaration;
+} Version;
+
 int64
 cpw_pipelines_reseal(void)
 {
 	MemoryContext context = CurrentMemoryContext;
 	uint64		rows = cpw_statement_execute(&lock_versions, NULL, NULL);
-	SPITupleTable *versions = SPI_tuptable;
+	Version    *versions = palloc(sizeof(Version) * Max(rows, 1));
 	int64		count = 0;
 
 	for (uint64 row = 0; row < rows; row++)
 	{
+		versions[row].pipeline = cpw_statement_get_text(row, 1, context);
+		versions[row].number = cpw_statement_get_int(row, 2);
+		versions[row].declaration = cpw_statement_get_jsonb(row, 3, context);
+	}
+	for (uint64 row = 0; row < rows; row++)
+	{
 		CpwArguments arguments = {0};
 		bool		changed;
-		Jsonb	   *declaration;
+		Jsonb	   *declaration =
+			cpw_declaration_reseal(versions[row].declaration, &changed);
 
-		SPI_tuptable = versions;
-		declaration = cpw_declaration_reseal(cpw_statement_get_jsonb(row, 3, context),
-											 &changed);
 		if (!changed)
 			continue;
-		cpw_arguments_add_text(&arguments,
-							   cpw_statement_get_text(row, 1, context));
-		cpw_arguments_add_int(&arguments, cpw_statement_get_int(row, 2));
+		cpw_arguments_add_text(&arguments, versions[row].pipeline);
+		cpw_arguments_add_int(&arguments, versions[row].number);
 		cpw_arguments_add_jsonb(&arguments, declaration);
 		cpw_arguments_execute(&update_declaration, &arguments);
 		count++;

@@ -147,6 +147,16 @@ static CpwStatement set_error = {
 	.types = {TEXTOID, TEXTOID, TEXTOID, TEXTOID},
 };
 
+static CpwStatement set_registration_error = {
+	.sql = "UPDATE cp_webhook.webhook_definitions"
+	" SET error_code = $2, error_message = $3 WHERE id = $1"
+	" AND (error_code, error_message) IS DISTINCT FROM ($2, $3)"
+	" AND (error_code IS NULL OR error_code NOT IN " DEFINITION_ERRORS ")",
+	.expected = SPI_OK_UPDATE,
+	.parameters = 3,
+	.types = {UUIDOID, TEXTOID, TEXTOID},
+};
+
 /* ---- secrets: read and written here alone ---- */
 
 void
@@ -276,9 +286,12 @@ cpw_webhooks_update(const CpwDefinition *definition, const pg_uuid_t *id)
 }
 
 bool
-cpw_webhooks_delete(const char *name)
+cpw_webhooks_delete(const char *name, pg_uuid_t *id)
 {
-	return cpw_arguments_execute_text(&delete_webhook, name) > 0;
+	if (cpw_arguments_execute_text(&delete_webhook, name) == 0)
+		return false;
+	*id = cpw_statement_get_uuid(0, 1);
+	return true;
 }
 
 /* ---- reading ---- */
@@ -359,4 +372,16 @@ cpw_webhooks_set_error(const CpwDefinition *definition, const char *code,
 	cpw_arguments_add_text(&arguments, code);
 	cpw_arguments_add_text(&arguments, message);
 	cpw_arguments_execute(&set_error, &arguments);
+}
+
+void
+cpw_webhooks_set_registration_error(const pg_uuid_t *id, const char *code,
+									const char *message)
+{
+	CpwArguments arguments = {0};
+
+	cpw_arguments_add_uuid(&arguments, id);
+	cpw_arguments_add_text(&arguments, code);
+	cpw_arguments_add_text(&arguments, message);
+	cpw_arguments_execute(&set_registration_error, &arguments);
 }

@@ -68,8 +68,8 @@ extern bool cpw_webhooks_insert(const CpwDefinition *definition);
 extern void cpw_webhooks_update(const CpwDefinition *definition,
 								const pg_uuid_t *id);
 
-/* Deletes a webhook and its counters; false when there is none. */
-extern bool cpw_webhooks_delete(const char *name);
+/* Deletes a webhook and its counters; false when there is none, else its id. */
+extern bool cpw_webhooks_delete(const char *name, pg_uuid_t *id);
 
 /* One webhook as it is shown; NULL when there is none. */
 extern CpwWebhookItem *cpw_webhooks_find_item(const char *name);
@@ -92,5 +92,13 @@ extern int	cpw_webhooks_of_pipeline(const char *pipeline,
  */
 extern void cpw_webhooks_set_error(const CpwDefinition *definition,
 								   const char *code, const char *message);
+
+/*
+ * Sets or, with NULL, clears the error of a webhook's registration; one that
+ * its definition causes stays.
+ */
+extern void cpw_webhooks_set_registration_error(const pg_uuid_t *id,
+												const char *code,
+												const char *message);
 
 #endif							/* CPW_WEBHOOKS_H */

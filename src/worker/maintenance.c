@@ -16,12 +16,14 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "storage/ipc.h"
 #include "storage/latch.h"
 #include "store/routes.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "worker/maintenance.h"
 #include "worker/process.h"
+#include "worker/registration.h"
 #include "worker/retention.h"
 #include "worker/transaction.h"
 
@@ -50,6 +52,9 @@ typedef struct Job
 	/* Inside a transaction. Returns the milliseconds until its next run. */
 	long		(*work) (void);
 
+	/* Behind it, whether it has committed; NULL: nothing is to be done. */
+	void		(*after) (bool committed);
+
 	/* On the monotonic clock. */
 	int64		due;
 	int64		quiet_until;	/* the last failure is not told again */
@@ -57,6 +62,12 @@ typedef struct Job
 } Job;
 
 static Job jobs[] = {
+	/* The first: it is made due by what comes in. */
+	{.activity = "taking registrations",
+		.actor = CPW_AS_OWNER,.work = cpw_registration_take,
+	.after = cpw_registration_start},
+	{.activity = "reviewing registrations",
+	.actor = CPW_AS_OWNER,.work = cpw_registration_review},
 	{.activity = "making a partition of deliveries",
 	.actor = CPW_AS_OWNER, .work = cpw_retention_make_partition},
 	{.activity = "dropping a detached partition",
@@ -152,6 +163,8 @@ run_job(Job *job)
 
 	error = cpw_transaction_run(job->activity, JOB_TIMEOUT_MS, job->actor,
 								work, &run, &is_done);
+	if (job->after != NULL)
+		job->after(error == NULL && is_done && run.is_usable);
 	if (error != NULL)
 	{
 		tell_failure(job, error);
@@ -193,10 +206,33 @@ next_timeout(void)
 static void
 make_wait_set(void)
 {
-	wait_set = cpw_compat_create_wait_event_set(2);
+	int			descriptor = cpw_registration_init();
+
+	wait_set = cpw_compat_create_wait_event_set(3);
 	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL,
 					  NULL);
+	if (descriptor >= 0)
+		AddWaitEventToSet(wait_set, WL_SOCKET_READABLE, descriptor, NULL, NULL);
+}
+
+/* Requests go on; what was committed meanwhile is taken at once. */
+static void
+work_on_registrations(void)
+{
+	bool		is_wanted =
+		pg_atomic_exchange_u32(&shared->maintenance.is_wanted, 0) != 0;
+
+	if (cpw_registration_run() || is_wanted)
+		jobs[0].due = 0;
+}
+
+static void
+forget_latch(int code, Datum arg)
+{
+	(void) code;
+	(void) arg;
+	cpw_counters_set_latch(NULL);
 }
 
 static void
@@ -239,13 +275,16 @@ cp_webhook_maintenance_main(Datum number)
 	cpw_process_set_lock_timeout(LOCK_TIMEOUT_MS);
 	cpw_retention_init(shared);
 	make_wait_set();
+	before_shmem_exit(forget_latch, (Datum) 0);
+	cpw_counters_set_latch(MyLatch);
 
 	/* Only now: connecting ends a transaction, and leaves another current. */
 	MemoryContextSwitchTo(loop);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	for (;;)
 	{
-		wait_for(cpw_process_sooner(next_timeout(), statistics_due));
+		wait_for(cpw_process_sooner(cpw_process_sooner(next_timeout(), statistics_due),
+									cpw_registration_timeout()));
 
 		/* A cancel of a worker that does nothing cancels nothing. */
 		QueryCancelPending = false;
@@ -255,6 +294,7 @@ cp_webhook_maintenance_main(Datum number)
 			ConfigReloadPending = false;
 			reload();
 		}
+		work_on_registrations();
 		run_due_jobs();
 		statistics_due = cpw_process_report_statistics();
 		Assert(CurrentMemoryContext == loop);

@@ -46,7 +46,8 @@ SELECT proname FROM pg_proc
    AND proname IN ('put_webhook', 'list_webhooks', 'delete_webhook', 'create_pipeline', 'update_pipeline',
                    'get_pipeline', 'list_pipelines', 'delete_pipeline', 'start_pipeline_execution',
                    'stop_pipeline_execution', 'get_pipeline_execution', 'list_pipeline_executions',
-                   'tag_resource', 'untag_resource', 'list_tags_for_resource', 'test_webhook')
+                   'tag_resource', 'untag_resource', 'list_tags_for_resource', 'test_webhook',
+                   'register_webhook_with_third_party', 'deregister_webhook_with_third_party')
  ORDER BY proname;
 
 -- Tables with data of users are dumped.

@@ -20,7 +20,7 @@ SELECT c.relname, r.rolname FROM pg_class c, pg_roles r
  WHERE relnamespace = 'cp_webhook'::regnamespace AND relkind IN ('r', 'p', 'v') AND r.rolname ~ '^cp_webhook_'
    AND has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER, SELECT WITH GRANT OPTION');
 SELECT c.relname, r.rolname FROM pg_class c, pg_roles r
- WHERE c.relname IN ('webhook_definitions', 'pipeline_versions', 'access_keys', 'delivery_keys') AND r.rolname ~ '^cp_webhook_'
+ WHERE c.relname IN ('webhook_definitions', 'pipeline_versions', 'access_keys', 'delivery_keys', 'third_party_registrations') AND r.rolname ~ '^cp_webhook_'
    AND has_any_column_privilege(r.oid, c.oid, 'SELECT');
 -- Nothing to PUBLIC, and each function has its search_path pinned: all but one,
 -- which runs for every execution and looks up nothing by name.
@@ -33,7 +33,7 @@ SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'cp_webhook'::reg
 SELECT c.oid::regclass FROM pg_class c WHERE relnamespace = 'cp_webhook'::regnamespace AND relkind IN ('r', 'p', 'v') AND NOT relispartition AND obj_description(c.oid, 'pg_class') IS NULL;
 
 SELECT a.attrelid::regclass || '.' || attname FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = 'cp_webhook'::regnamespace AND attnum > 0
-   AND (relkind IN ('r', 'p') OR relname IN ('webhooks', 'trigger_events')) AND NOT relispartition AND NOT attisdropped AND col_description(attrelid, attnum) IS NULL ORDER BY 1;
+   AND (relkind IN ('r', 'p') OR relname IN ('webhooks', 'trigger_events', 'registrations')) AND NOT relispartition AND NOT attisdropped AND col_description(attrelid, attnum) IS NULL ORDER BY 1;
 SELECT tgname FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE relnamespace = 'cp_webhook'::regnamespace AND NOT tgisinternal AND obj_description(t.oid, 'pg_trigger') IS NULL;
 -- An operator's, an admin's and a consumer's day.
 CREATE ROLE regress_cpw_operator;

@@ -179,6 +179,10 @@ my $directory = PostgreSQL::Test::Utils::tempdir();
 
 check_tables($node);
 
+# No test of ours goes to GitHub.
+$node->safe_psql('postgres', q{ALTER SYSTEM SET cp_webhook.github_api_url = 'http://127.0.0.1:1'});
+$node->reload;
+
 my $triggered = 0;
 foreach my $number (0 .. $#blocks)
 {

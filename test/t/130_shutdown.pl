@@ -82,12 +82,17 @@ foreach my $mode ('fast', 'immediate')
 	});
 	check_stop("$mode while a batch waits for a lock", $mode);
 	my @answers = answers_of(5, @clients);
-	is(scalar(grep { $_->{status} == 200 } @answers), 0, "$mode: none of them is acked");
+	my $acked = grep { $_->{status} == 200 } @answers;
+
+	# A fast stop ends the session that has the lock, too: a batch that gets it
+	# then, before it hears of the stop itself, is recorded and acked.
+	is($acked, 0, "$mode: none of them is acked") if $mode eq 'immediate';
 	is(scalar(grep { $_->{error} && $_->{error} eq 'timeout' } @answers), 0, "$mode: none is left waiting");
 	eval { $admin->quit };
 	start_again();
-	is($node->safe_psql('postgres', "SELECT count(*) FROM cp_webhook.delivery_keys WHERE key LIKE '$mode-%'"), '0',
-		"$mode: and none is stored");
+	my $stored = $node->safe_psql('postgres', "SELECT count(*) FROM cp_webhook.delivery_keys WHERE key LIKE '$mode-%'");
+	is($stored, '0', "$mode: and none is stored") if $mode eq 'immediate';
+	cmp_ok($stored, '>=', $acked, "$mode: what was acked is stored");
 }
 
 foreach my $mode ('fast', 'smart', 'immediate')

@@ -66,6 +66,7 @@ extern void test_json_path(void);
 extern void test_json_scan(void);
 extern void test_media_type(void);
 extern void test_peers(void);
+extern void test_provider(void);
 extern void test_scheme(void);
 extern void test_seal(void);
 extern void test_signature(void);

@@ -147,6 +147,7 @@ main(void)
 		test_json_scan,
 		test_media_type,
 		test_peers,
+		test_provider,
 		test_scheme,
 		test_seal,
 		test_signature,

@@ -168,6 +168,37 @@ test_form_fields(void)
 }
 
 static void
+test_form_find(void)
+{
+	static const struct
+	{
+		const char *text;
+		const char *value;		/* of "name"; NULL: there is none */
+	}			rows[] = {
+		{"", NULL},
+		{"name", ""},
+		{"name=1", "1"},
+		{"a=2&name=1&name=3", "1"},
+		{"Name=1", NULL},
+		{"names=1&nam=2", NULL},
+		{"n%61me=1", NULL},
+		{"a=name", NULL},
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+	{
+		CpwFormField field = {0};
+		bool		found = cpw_form_find(guarded_text(rows[i].text), strlen(rows[i].text),
+										  "name", &field);
+
+		CHECK_FOR(rows[i].text, found == (rows[i].value != NULL));
+		if (found && rows[i].value != NULL)
+			CHECK_BYTES_FOR(rows[i].text, field.value, field.value_length,
+							rows[i].value, strlen(rows[i].value));
+	}
+}
+
+static void
 test_form_decode(void)
 {
 	static const struct
@@ -229,5 +260,6 @@ test_media_type(void)
 {
 	test_content_type();
 	test_form_fields();
+	test_form_find();
 	test_form_decode();
 }
