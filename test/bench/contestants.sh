@@ -95,6 +95,54 @@ gone() {
 }
 
 # ---------------------------------------------------------------------------
+# The bodies, the limits
+# ---------------------------------------------------------------------------
+
+# Makes the bodies (payload, signature, by their size in kB), the tables and
+# programs of peers and limits.
+prepare_contestants() {
+  local kb to_pgbench="s/\\\$1/gen_random_uuid()/; s/\\\$2/'push'/g; s/\\\$3/:headers/; s/\\\$4/:body/; s/\\\$5/'127.0.0.1'/g"
+  declare -gA payload signature
+  for kb in 1 7 25; do
+    payload[$kb]=$scratch/push-$kb.json
+    "$top/test/bench/payload" $((kb * 1024)) >"${payload[$kb]}"
+    signature[$kb]=$(sign "${payload[$kb]}")
+  done
+  gcc -O2 -o "$scratch/mhd" "$top/test/bench/limits/mhd.c" -lmicrohttpd
+  gcc -O2 -shared -fPIC -o "$scratch/fdatasync.so" "$top/test/shim/fdatasync.c" -ldl
+  sql <"$top/test/bench/peers/tables.sql"
+  mkdir "$scratch/pg"
+  chmod 1777 "$scratch/pg"
+  # What a request of wrk has.
+  headers='{"host": "localhost", "user-agent": "GitHub-Hookshot/7d1c2b5", "content-type": "application/json", "content-length": "7139", "x-github-event": "push", "x-github-delivery": "00000001-0000-4000-8000-000000000001", "x-hub-signature-256": "sha256='${signature[7]}'"}'
+  # What $1 to $5 are to a driver, pgbench's variables are to it.
+  sed "/^--/d; $to_pgbench; \$s/\$/;/" "$top/test/bench/peers/store.sql" >"$scratch/single.sql"
+  cp "$top/test/bench/limits/batch.sql" "$scratch"
+  chmod a+r "$scratch"/*.sql
+}
+
+# run_pgbench SECONDS CLIENTS FILE BODY
+run_pgbench() {
+  rm -f "$scratch"/pg/log.*
+  as_server timeout -k 5 $(($1 + 60)) "$bindir/pgbench" -h "$socket" -U postgres -n -M prepared -c "$2" -j 1 -T "$1" \
+    -l --log-prefix="$scratch/pg/log" -D body="$(cat "$4")" -D headers="$headers" -f "$3" postgres \
+    >"$scratch/pgbench.log" 2>&1 </dev/null || {
+    tail -n 20 "$scratch/pgbench.log" >&2
+    die "pgbench failed (above)"
+  }
+}
+
+# Sets rate, p50, p99, refused and acked of a pgbench with $1 rows a transaction.
+read_pgbench() {
+  local rows=$1
+  # shellcheck disable=SC2046 # three numbers
+  set -- $(cut -d ' ' -f 3 "$scratch"/pg/log.* | sort -n | awk '{ v[NR] = $1 } END {
+    printf "%d %.2f %.2f", NR, v[int((NR + 1) / 2)] / 1000, v[int(NR * 0.99 + 0.5)] / 1000 }')
+  acked=$(($1 * rows)) p50=$2 p99=$3 refused=0
+  rate=$(sed -n 's/^tps = \([0-9.]*\).*/\1/p' "$scratch/pgbench.log" | awk -v n="$rows" '{ printf "%.0f", $1 * n }')
+}
+
+# ---------------------------------------------------------------------------
 # What is stored
 # ---------------------------------------------------------------------------
 
