@@ -1,11 +1,11 @@
 /*
- * latency.c
+ * open_loop.c
  *		Posts deliveries at a constant rate, whatever the answers do: each has a
  *		time at which it is due, and what it waits for a free connection, or for
  *		this program, counts. Prints for each the execution's id, and when it was
  *		due, sent and answered, in microseconds of the monotonic clock.
  *
- * latency PORT PATH FILE SIGNATURE RATE SECONDS CONNECTIONS SEED
+ * open_loop PORT PATH FILE SIGNATURE RATE SECONDS CONNECTIONS SEED
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -51,7 +51,7 @@ static char *id_place;
 static void
 fail(const char *what)
 {
-	fprintf(stderr, "latency: %s: %s\n", what, strerror(errno));
+	fprintf(stderr, "open_loop: %s: %s\n", what, strerror(errno));
 	exit(1);
 }
 
