@@ -7,4 +7,4 @@ ALTER TABLE bench.executions ALTER COLUMN era SET DEFAULT 0,
   ALTER COLUMN trigger_detail SET DEFAULT 'arn:aws:codepipeline:us-east-1:000000000000:webhook:bench';
 CREATE TABLE bench.deliveries (LIKE cp_webhook.deliveries INCLUDING ALL);
 CREATE UNIQUE INDEX ON bench.deliveries (id);
-CREATE INDEX ON bench.deliveries (webhook_id, id);
+CREATE INDEX ON bench.deliveries (webhook_id, outcome, id);
