@@ -119,7 +119,7 @@ ratio() {
 
 # median NUMBER...
 median() {
-  printf '%s\n' "$@" | sort -g | awk '{ v[NR] = $1 } END { printf "%.*f", v[1] < 10 ? 3 : 1, NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+  printf '%s\n' "$@" | sort -g | awk '{ v[NR] = $1 } END { printf "%.*f", v[1] < 10 ? 3 : v[1] < 1000 ? 1 : 0, NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
 
 # Whether word $1 is among the words $2; none: all are wanted.
