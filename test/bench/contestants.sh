@@ -36,7 +36,9 @@ install_peer() {
   if "$top/test/bench/peers/$folder/install" "$scratch/$folder" >"$scratch/$folder.log" 2>&1 </dev/null; then
     : >"$scratch/$folder.installed"
   else
-    absent[$1]="not installed: $(grep -v '^$' "$scratch/$folder.log" | tail -n 1)"
+    # The first complaint, or else the last word.
+    absent[$1]="not installed: $({ grep -iE -m 1 'error|missing|failed|cannot|not found' "$scratch/$folder.log" ||
+      tail -n 1 "$scratch/$folder.log"; } | head -n 1)"
     return 1
   fi
 }

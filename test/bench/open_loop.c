@@ -107,7 +107,7 @@ make_request(char **argv)
 						   "User-Agent: GitHub-Hookshot/7d1c2b5\r\nX-GitHub-Event: push\r\n"
 						   "X-Hub-Signature-256: sha256=%s\r\nContent-Length: %zu\r\n"
 						   "X-GitHub-Delivery: %08x-0000-4000-8000-000000000000\r\n\r\n",
-						   argv[2], argv[4], length, (unsigned) atoi(argv[8]));
+						   argv[2], argv[4], length, (unsigned) strtoul(argv[8], NULL, 10));
 	request_length = (size_t) head_length + length;
 	request = malloc(request_length);
 	if (request == NULL)
@@ -220,14 +220,14 @@ main(int argc, char **argv)
 	if (argc != 9)
 		return 2;
 	make_request(argv);
-	rate = atof(argv[5]);
-	total = (long) (rate * atof(argv[6]));
-	connection_count = atoi(argv[7]);
+	rate = strtod(argv[5], NULL);
+	total = (long) (rate * strtod(argv[6], NULL));
+	connection_count = (int) strtol(argv[7], NULL, 10);
 	if (connection_count < 1 || connection_count > MAX_CONNECTIONS || total < 1 ||
 		epoll_ctl(set, EPOLL_CTL_ADD, timer, &event) != 0)
 		return 2;
 	for (int i = 0; i < connection_count; i++)
-		open_connection(i, atoi(argv[1]), set);
+		open_connection(i, (int) strtol(argv[1], NULL, 10), set);
 	run(set, timer, rate, total, calloc((size_t) total, sizeof(Delivery)));
 	return 0;
 }

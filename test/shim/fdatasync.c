@@ -23,7 +23,7 @@ fdatasync(int fd)
 		const char *given = getenv("CPW_FDATASYNC_US");
 
 		next = (int (*) (int)) dlsym(RTLD_NEXT, "fdatasync");
-		delay = given ? atol(given) : 1000;
+		delay = given ? strtol(given, NULL, 10) : 1000;
 		/* A sleep is otherwise rounded up by 50 us and more. */
 		prctl(PR_SET_TIMERSLACK, 1000UL);
 	}

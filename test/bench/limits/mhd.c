@@ -45,9 +45,9 @@ main(int argc, char **argv)
 	response = MHD_create_response_from_buffer(strlen(answer), answer,
 											   MHD_RESPMEM_PERSISTENT);
 	MHD_add_response_header(response, "Content-Type", "application/json");
-	if (MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, (unsigned short) atoi(argv[1]),
+	if (MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, (unsigned short) strtoul(argv[1], NULL, 10),
 						 NULL, NULL, take, NULL,
-						 MHD_OPTION_THREAD_POOL_SIZE, (unsigned int) atoi(argv[2]),
+						 MHD_OPTION_THREAD_POOL_SIZE, (unsigned int) strtoul(argv[2], NULL, 10),
 						 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) 65536,
 						 MHD_OPTION_END) == NULL)
 	{
