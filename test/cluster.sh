@@ -3,6 +3,8 @@
 # find_postgres and find_owner, and calls remove_cluster when it exits.
 #
 #   CPW_EXTRA_CONF   lines for postgresql.conf, after all others
+#   patience         seconds in which a server has started (20); a caller whose
+#                    server is slow sets it
 # shellcheck shell=bash
 
 # make_cluster [LINE...]: sets home, data, socket and port, and makes a cluster
@@ -39,12 +41,12 @@ as_server() {
 # Starts it, creates the extension, and waits until all receivers serve.
 start_cluster() {
   local workers
-  as_server "$bindir/pg_ctl" start -w -t 60 -s -D "$data" -l "$home/log" </dev/null >/dev/null 2>&1 ||
+  as_server "$bindir/pg_ctl" start -w -t $((40 + ${patience:-20})) -s -D "$data" -l "$home/log" </dev/null >/dev/null 2>&1 ||
     broken "the server does not start"
   sql 'CREATE EXTENSION cp_webhook' || broken "CREATE EXTENSION failed"
   workers=$(sql 'SHOW cp_webhook.workers')
-  wait_until 20 listening "$workers" || broken "the receivers do not listen on port $port"
-  wait_until 20 healthy || broken "the receivers do not serve"
+  wait_until "${patience:-20}" listening "$workers" || broken "the receivers do not listen on port $port"
+  wait_until "${patience:-20}" healthy || broken "the receivers do not serve"
 }
 
 # broken MESSAGE: with what the server said last.

@@ -1,6 +1,7 @@
 -- deliveries.lua: one signed body again and again, each with a delivery id of
 -- its own. Arguments: the body's file, its signature, a number that no other run
--- on the same server has, "close" for a new connection for each.
+-- on the same server has, "close" for a new connection for each, a file of paths
+-- of one length, one of which each request picks.
 local threads = 0
 
 function setup(thread)
@@ -9,6 +10,7 @@ function setup(thread)
 end
 
 local before, after, prefix
+local paths
 local sent = 0
 
 function init(args)
@@ -23,7 +25,14 @@ function init(args)
   if args[4] == "close" then
     headers["Connection"] = "close"
   end
-  local whole = wrk.format("POST", nil, headers, file:read("*a"))
+  if args[5] then
+    paths = {}
+    for path in io.lines(args[5]) do
+      paths[#paths + 1] = path
+    end
+    math.randomseed(args[3] * 1000 + number)
+  end
+  local whole = wrk.format("POST", paths and paths[1], headers, file:read("*a"))
   local first, last = whole:find("DELIVERY", 1, true)
   before, after = whole:sub(1, first - 1), whole:sub(last + 1)
   prefix = string.format("%08x-%04x-4000-8000-", args[3], number)
@@ -31,8 +40,13 @@ function init(args)
 end
 
 function request()
+  local head = before
   sent = sent + 1
-  return before .. prefix .. string.format("%012x", sent) .. after
+  if paths then
+    local path = paths[math.random(#paths)]
+    head = "POST " .. path .. before:sub(6 + #path)
+  end
+  return head .. prefix .. string.format("%012x", sent) .. after
 end
 
 function done(summary, latency)
