@@ -392,8 +392,12 @@ check('chunks: two requests', chunked("2\r\n{}\r\n0\r\n\r\n") x 2, answers => $i
 check('chunks: none', chunked("0\r\n\r\n"), answers => [400.1], then => 'end');
 foreach my $size ('-2', '+2', ' 2', '2 ', '0x2', '2 ;x', 'g', '', ';x', '2,', "2\r", "\x0b2", '2.0', "2\0")
 {
-	check("chunks: a size of '" . $size =~ s/([^ -~])/sprintf '\x%02x', ord $1/er . "'", chunked("$size\r\n{}\r\n0\r\n\r\n$smuggled"),
-		answers => [400.1], then => 'end');
+	# A blank before an extension is bad, but to be taken (RFC 9112, 7.1.1).
+	my $may_pass = $is_strict && $size eq '2 ;x';
+
+	check("chunks: a size of '" . $size =~ s/([^ -~])/sprintf '\x%02x', ord $1/er . "'",
+		chunked("$size\r\n{}\r\n0\r\n\r\n" . ($may_pass ? '' : $smuggled)),
+		answers => [400.1], then => 'end', $may_pass ? (strict => [ [ [200], 'open' ], [ [400], 'end' ] ]) : ());
 }
 foreach my $size ('10000000000000002', 'fffffffffffffffff', '1' . '0' x 100)
 {
