@@ -555,8 +555,8 @@ note 'and after all that';
 is($sql->query_safe("SELECT count(*) FROM cp_webhook.deliveries WHERE webhook = 'canary'"), 0, 'no byte was taken for a request that was none');
 is($sql->query_safe("SELECT count(*) FROM cp_webhook.deliveries WHERE outcome NOT IN ('triggered', 'rejected')"), 0, 'there is nothing else');
 is($sql->query_safe('SELECT count(*) FROM cp_webhook.executions'), $expected_triggers, 'as many executions as were answered');
-is($sql->query_safe("SELECT reason FROM cp_webhook.deliveries WHERE outcome = 'rejected' AND http_status = 400 ORDER BY id LIMIT 1"),
-	'more than one Host', 'a malformed request to a webhook is recorded with its reason');
+like($sql->query_safe("SELECT reason FROM cp_webhook.deliveries WHERE outcome = 'rejected' AND http_status = 400 ORDER BY id LIMIT 1"),
+	$is_strict ? qr{^(more than one Host|the body is empty)$} : qr{^more than one Host$}, 'a malformed request to a webhook is recorded with its reason');
 is(scalar(grep { /^\d+$/ } worker_pids($node)), 1, 'the receiver is there');
 unlike(log_since($node, 0), qr/FATAL|PANIC|terminated by signal|libmicrohttpd/, 'and never left');
 $sql->quit;

@@ -112,12 +112,24 @@ $old->stop;
 
 # ---- the upgrade ----
 
+# pg_upgrade loads the libraries by their names in $libdir: what lies elsewhere
+# it finds by a setting of Debian's, which 18 has no more.
+if ($ENV{TEMP_CONFIG} && slurp_file($ENV{TEMP_CONFIG}) =~ /^extension_control_path/m)
+{
+	note 'installed elsewhere: no pg_upgrade';
+	done_testing();
+	exit;
+}
+
 my $new = start_receivers('new', %options, settings => { %{ $options{settings} }, port => $port }, start => 0);
 chdir $directory or die "$directory: $!\n";
-command_ok([ "$new_bin/pg_upgrade", '--no-sync', '-d', $old->data_dir, '-D', $new->data_dir, '-b', $old_bin, '-B', $new_bin,
-		'-s', $new->host, '-p', $old->port, '-P', $new->port, '--check' ], 'pg_upgrade --check');
-command_ok([ "$new_bin/pg_upgrade", '--no-sync', '-d', $old->data_dir, '-D', $new->data_dir, '-b', $old_bin, '-B', $new_bin,
-		'-s', $new->host, '-p', $old->port, '-P', $new->port ], 'pg_upgrade');
+foreach my $only ([ '--check' ], [])
+{
+	my ($out, $errors) = run_command([ "$new_bin/pg_upgrade", '--no-sync', '-d', $old->data_dir, '-D', $new->data_dir, '-b', $old_bin, '-B', $new_bin,
+			'-s', $new->host, '-p', $old->port, '-P', $new->port, @$only ]);
+
+	is($? >> 8, 0, "pg_upgrade @$only") or diag("$out\n$errors\n", map { slurp_file($_) } glob $new->data_dir . '/pg_upgrade_output.d/*/*.txt');
+}
 unlike(join('', map { slurp_file($_) } glob $new->data_dir . '/pg_upgrade_output.d/*/log/*.log'), qr/cp_webhook listens/, 'no receiver listened meanwhile');
 # Before anything is written there.
 $new->append_conf('postgresql.conf', "cp_webhook.database = 'elsewhere'\n");
