@@ -13,6 +13,7 @@
 #include "funcapi.h"
 #include "pg/counters.h"
 #include "pg/json.h"
+#include "store/version.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
@@ -183,6 +184,7 @@ cp_webhook_stats(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	CpwShared  *shared = cpw_counters_shared();
 
+	cpw_version_require();
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; shared != NULL && i < shared->workers; i++)
 	{
@@ -211,6 +213,7 @@ cp_webhook_maintenance_stats(PG_FUNCTION_ARGS)
 	CpwWorkerSlot *slot;
 	int			c = 0;
 
+	cpw_version_require();
 	InitMaterializedSRF(fcinfo, 0);
 	if (shared == NULL)
 		return (Datum) 0;
@@ -244,6 +247,7 @@ cp_webhook_api_stats(PG_FUNCTION_ARGS)
 	CpwWorkerSlot *slot;
 	int			c = 0;
 
+	cpw_version_require();
 	InitMaterializedSRF(fcinfo, 0);
 	if (shared == NULL)
 		return (Datum) 0;

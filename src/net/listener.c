@@ -133,6 +133,24 @@ each_header(void *mhd, CpwHeadVisitor visitor, void *arg)
 	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, visit_header, &visit);
 }
 
+/*
+ * Until the owner resumes it.
+ *
+ * libmicrohttpd up to 1.0.1 reads from a resumed connection before it goes on
+ * with what it has read, and where the client has shut down its side
+ * meanwhile, which it may, that ends the exchange: a whole request would be
+ * lost, or the answer of one that is committed. Connections with a time-out of
+ * their own are looked at before any are read from: so it has one, until the
+ * handler is called. From 1.0 on it takes none while it is suspended.
+ */
+static void
+suspend(struct MHD_Connection *mhd)
+{
+	MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT,
+							  NEVER_MET_SECONDS);
+	MHD_suspend_connection(mhd);
+}
+
 /* The headers are here: hand the request to the owner. */
 static enum MHD_Result
 arrive(CpwListener *listener, CpwRequest *request, struct MHD_Connection *mhd,
@@ -156,7 +174,7 @@ arrive(CpwListener *listener, CpwRequest *request, struct MHD_Connection *mhd,
 			   ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
 	request->state = STATE_ARRIVED;
 	cpw_request_list_append(&listener->arrived, request);
-	MHD_suspend_connection(mhd);
+	suspend(mhd);
 	return MHD_YES;
 }
 
@@ -228,7 +246,7 @@ on_request(void *arg, struct MHD_Connection *mhd, const char *url,
 			request->state = STATE_COMPLETE;
 			cpw_request_complete_body(request);
 			cpw_request_list_append(&listener->complete, request);
-			MHD_suspend_connection(mhd);
+			suspend(mhd);
 			return MHD_YES;
 		case STATE_ANSWERED_EARLY:
 
@@ -591,22 +609,11 @@ cpw_listener_take_complete(CpwListener *listener)
 	return cpw_request_list_take(&listener->complete);
 }
 
-/*
- * libmicrohttpd does not tell epoll of a resumed connection.
- *
- * It reads from such a connection before it goes on with what it has read, and
- * where the client has shut down its side meanwhile, which it may, that ends
- * the exchange: a whole request would be lost, or the answer of one that is
- * committed. Connections with a time-out of their own are looked at before any
- * are read from: so it has one, until the handler is called.
- */
+/* libmicrohttpd does not tell epoll of a resumed connection. */
 static void
 resume(CpwListener *listener, CpwRequest *request)
 {
 	listener->resumed = true;
-	MHD_set_connection_option(request->connection->handle,
-							  MHD_CONNECTION_OPTION_TIMEOUT,
-							  NEVER_MET_SECONDS);
 	MHD_resume_connection(request->connection->handle);
 }
 

@@ -46,12 +46,6 @@ static CpwStatement find_route_by_name = {
 	.types = {TEXTOID},
 };
 
-static CpwStatement find_version = {
-	.sql = "SELECT extversion FROM pg_catalog.pg_extension"
-	" WHERE extname = 'cp_webhook'",
-	.expected = SPI_OK_SELECT,
-};
-
 /* Opens what is sealed. What does not open must not look like no secret. */
 static void
 open_secrets(CpwRoute *route)
@@ -115,16 +109,6 @@ cpw_routes_find_by_name(const char *name)
 	read_route(0, route);
 	SPI_freetuptable(SPI_tuptable);
 	return route;
-}
-
-char *
-cpw_routes_extension_version(void)
-{
-	MemoryContext context = CurrentMemoryContext;
-
-	if (cpw_statement_execute(&find_version, NULL, NULL) == 0)
-		return NULL;
-	return cpw_statement_get_text(0, 1, context);
 }
 
 Oid

@@ -19,9 +19,6 @@ extern int	cpw_routes_find(const char *const *tokens, int count,
 /* The webhook of a name, in the current context; NULL: there is none. */
 extern CpwRoute *cpw_routes_find_by_name(const char *name);
 
-/* The version of the extension as it was created, palloc'd; NULL: none. */
-extern char *cpw_routes_extension_version(void);
-
 /* The table whose invalidation means that definitions changed. */
 extern Oid	cpw_routes_table(void);
 

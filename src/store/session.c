@@ -7,9 +7,17 @@
 #include "executor/spi.h"
 #include "store/session.h"
 #include "store/statement.h"
+#include "store/version.h"
 
 void
 cpw_session_open(void)
+{
+	cpw_version_require();
+	cpw_session_open_any();
+}
+
+void
+cpw_session_open_any(void)
 {
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");

@@ -12,10 +12,14 @@
 
 /*
  * Inside a transaction; both raise on misuse. Opening makes a context current
- * that lives until the session is closed.
+ * that lives until the session is closed. Raises what cpw_version_require()
+ * does.
  */
 extern void cpw_session_open(void);
 extern void cpw_session_close(void);
+
+/* The same whatever the extension's version; for who looks at that itself. */
+extern void cpw_session_open_any(void);
 
 /* Fires the triggers that wait for the transaction's end. */
 extern void cpw_session_fire_deferred(void);

@@ -24,7 +24,7 @@
 #include "pg/wire.h"
 #include "store/access_keys.h"
 #include "store/deliveries.h"
-#include "store/routes.h"
+#include "store/version.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -162,7 +162,7 @@ typedef struct Way
 static bool
 check_version(CpwCall *call)
 {
-	const char *version = cpw_routes_extension_version();
+	const char *version = cpw_version_of_extension();
 
 	if (version != NULL && strcmp(version, CPW_VERSION) == 0)
 		return true;

@@ -18,7 +18,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "store/routes.h"
+#include "store/version.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "worker/maintenance.h"
@@ -113,7 +113,7 @@ typedef struct Run
 static bool
 check_version(void)
 {
-	const char *version = cpw_routes_extension_version();
+	const char *version = cpw_version_of_extension();
 
 	if (version == NULL || strcmp(version, CPW_VERSION) == 0)
 	{
@@ -123,7 +123,8 @@ check_version(void)
 	if (!mismatch_told)
 		ereport(LOG,
 				(errmsg("cp_webhook's maintenance waits: the extension is version %s, the library %s",
-						version, CPW_VERSION)));
+						version, CPW_VERSION),
+				 errhint("%s", cpw_version_advice(version))));
 	mismatch_told = true;
 	return false;
 }

@@ -128,7 +128,7 @@ cpw_transaction_begin(const char *activity, int timeout, CpwActor actor)
 		(void) set_config_option("synchronous_commit", "local",
 								 PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
 								 true, 0, false);
-	cpw_session_open();
+	cpw_session_open_any();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(context);
 	role = find_role(actor);

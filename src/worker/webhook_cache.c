@@ -10,6 +10,7 @@
 
 #include "compat.h"
 #include "store/routes.h"
+#include "store/version.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -106,16 +107,28 @@ cpw_webhook_cache_mismatch(void)
 	return mismatch;
 }
 
+/* One line for each version that is met, not for each request. */
 static void
 check_version(void)
 {
-	char	   *version = cpw_routes_extension_version();
+	static char told[64];
+	char	   *version = cpw_version_of_extension();
 
 	if (version == NULL || strcmp(version, CPW_VERSION) == 0)
+	{
+		told[0] = '\0';
 		return;
+	}
 	mismatch = MemoryContextStrdup(context,
 								   psprintf("the library is of version %s, the extension of %s",
 											CPW_VERSION, version));
+	if (strncmp(told, version, sizeof(told) - 1) == 0)
+		return;
+	strlcpy(told, version, sizeof(told));
+	ereport(LOG,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cp_webhook answers 503: %s", mismatch),
+			 errhint("%s", cpw_version_advice(version))));
 }
 
 /* Once a load: its senders see only that there is something. */
@@ -131,14 +144,16 @@ report_unavailable(const CpwWebhook *webhook)
 			 errhint("Correct cp_webhook.secret_key_file or its keys, and reload.")));
 }
 
+/* Of another version's tables nothing is read: no token has a webhook then. */
 static void
 load_once(const char *const *tokens, int count)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	CpwRoute   *routes;
-	int			found;
+	CpwRoute   *routes = NULL;
+	int			found = 0;
 
-	found = cpw_routes_find(tokens, count, &routes);
+	if (mismatch == NULL)
+		found = cpw_routes_find(tokens, count, &routes);
 	MemoryContextSwitchTo(context);
 	for (int i = 0; i < count; i++)
 	{

@@ -66,13 +66,16 @@ listening. Options:
   init       arguments of init(), e.g. [ allows_streaming => 1 ]
   extension  0: CREATE EXTENSION is left to the caller
   start      0: so is starting the server
+  install_path  where another PostgreSQL is that it is to run with
+  initdb     more arguments of initdb
 
 =cut
 
 sub start_receivers
 {
 	my ($name, %options) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name,
+		$options{install_path} ? (install_path => $options{install_path}) : ());
 	my $port = PostgreSQL::Test::Cluster::get_free_port();
 	my %settings = (port => $port, %{ $options{settings} || {} });
 
@@ -81,7 +84,7 @@ sub start_receivers
 
 	# The caller's locale may be C, which would mean SQL_ASCII.
 	$node->init(@{ $options{init} || [] },
-		extra => [ '--encoding=UTF8', '--no-locale' ]);
+		extra => [ '--encoding=UTF8', '--no-locale', @{ $options{initdb} || [] } ]);
 	$node->append_conf('postgresql.conf',
 		"shared_preload_libraries = 'cp_webhook'\n"
 		  . "log_line_prefix = '%m [%p] %b '\n"

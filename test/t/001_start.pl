@@ -9,7 +9,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('start');
-$node->init;
+# The caller's locale may be C, which would mean SQL_ASCII.
+$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
 my $port = PostgreSQL::Test::Cluster::get_free_port();
 $node->append_conf('postgresql.conf', <<"CONF");
 shared_preload_libraries = 'cp_webhook'

@@ -89,7 +89,8 @@ foreach my $header ('Authorization', 'Proxy-Authorization', 'Cookie', 'X-Gitlab-
 	is(send_to('github', [ $header, wrong() ]), '401', "$header on one that refuses");
 }
 is(send_to('gitlab', [ 'X-Gitlab-Token', wrong(), 'X-Large', 'x' x 5000 ]), '431', 'beside headers that are too large');
-is(send_to('gitlab', [ 'X-Gitlab-Token', wrong(), 'Transfer-Encoding', 'gzip' ]), '400', 'beside what is malformed');
+# libmicrohttpd refuses it by itself from 1.0 on.
+like(send_to('gitlab', [ 'X-Gitlab-Token', wrong(), 'Transfer-Encoding', 'gzip' ]), qr{^(?:400|501)$}, 'beside what is malformed');
 $paths{nowhere} = '/trigger/' . 'A' x 43;
 is(send_to('nowhere', [ 'X-Gitlab-Token', wrong() ]), '404', 'on no webhook');
 

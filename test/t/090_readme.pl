@@ -161,7 +161,7 @@ foreach my $block (@texts)
 is(scalar @texts, 3, 'the page shows the consumers');
 
 my $node = PostgreSQL::Test::Cluster->new('readme');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
 my $port = PostgreSQL::Test::Cluster::get_free_port();
 $node->append_conf('postgresql.conf', <<"CONF");
 shared_preload_libraries = 'cp_webhook'

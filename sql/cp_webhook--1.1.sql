@@ -1,4 +1,4 @@
-/* cp_webhook--1.0.sql: the tables, views and functions of cp_webhook 1.0 */
+/* cp_webhook--1.1.sql: the tables, views and functions of cp_webhook 1.1 */
 
 \echo Use "CREATE EXTENSION cp_webhook" to load this file. \quit
 
@@ -57,14 +57,14 @@ CREATE TABLE cp_webhook.webhook_definitions (
   action text COLLATE "C" NOT NULL,
   authentication text COLLATE "C" NOT NULL,
   secret text COLLATE "C",
-  previous_secret text COLLATE "C",
-  verify_token text COLLATE "C",
   configuration jsonb NOT NULL,
   filters jsonb NOT NULL,
   error_code text,
   error_message text,
   created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-  updated_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+  updated_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  previous_secret text COLLATE "C",
+  verify_token text COLLATE "C"
 );
 COMMENT ON TABLE cp_webhook.webhook_definitions IS 'one row a webhook; holds secrets: read the view webhooks instead';
 COMMENT ON COLUMN cp_webhook.webhook_definitions.secret IS 'SecretToken, sealed where cp_webhook.secret_key_file is set; NULL where there is none';
@@ -72,6 +72,10 @@ COMMENT ON COLUMN cp_webhook.webhook_definitions.previous_secret IS 'PreviousSec
 COMMENT ON COLUMN cp_webhook.webhook_definitions.verify_token IS 'VerifyToken, sealed like secret; NULL where there is none';
 COMMENT ON COLUMN cp_webhook.webhook_definitions.configuration IS 'the members of authenticationConfiguration that are no secrets, as they were put; **** for a secret that the authentication does not require';
 COMMENT ON COLUMN cp_webhook.webhook_definitions.filters IS 'the array of filter rules, as they were put';
+
+-- Every update of the extension ends with this line again: the workers and
+-- sessions watch the table, and look anew at the version when it changes.
+REVOKE ALL ON cp_webhook.webhook_definitions FROM PUBLIC;
 
 -- Counters of deliveries, written behind by the workers about once a second.
 -- A worker writes only rows of its own number, so that no two ever wait for
