@@ -70,13 +70,13 @@ export async function showTry(main, _id, session, parameters) {
     event.preventDefault();
     run(delivery ? { deliveryId: delivery } : { headers: headersOf(headers.value), body: body.value }, explanation);
   };
-  const ids = (list) => h("ul", {}, (list ?? []).map((item) => h("li", {},
-    h("a", { href: `#/delivery/${item.deliveryId}` }, item.deliveryId), item.reason ? ` ${item.reason}` : "")));
-  const group = (title, value) => [h("h3", {}, `${title}: ${value.count}`), ids(value.deliveries)];
+  const group = (title, { count, examples }) => [h("h3", {}, `${title}: ${count}`), h("ul", {}, examples.map((item) => h("li", {},
+    h("a", { href: `#/delivery/${item.deliveryId}` }, item.deliveryId), ` was ${item.was}, is ${item.is}`, item.reason ? `: ${item.reason}` : "")))];
   const backTest = () => run({ since: since.value }, (answer) => h("div", {}, h("p", {}, `${answer.judged} deliveries were judged.`),
     answer.warnings.map((text) => notice(text)),
     group("Newly fire", answer.newlyFires), group("No longer fire", answer.noLongerFires),
-    h("p", {}, `Stay as they are: ${answer.stays.count ?? JSON.stringify(answer.stays)}`)));
+    h("p", {}, `As before fire ${answer.stays.fires} and do not fire ${answer.stays.doesNotFire}.`),
+    h("p", { class: "soft" }, `Not judged: ${answer.notJudged.duplicates} duplicates, ${answer.notJudged.rejected} rejected.`)));
   name.addEventListener("change", load);
   const copy = async () => {
     const recorded = await ask("delivery", { id: delivery }).catch((error) => say(error.message));
