@@ -24,11 +24,15 @@
 #define TEXT_SCAN	"1000"
 
 /* The same of each outcome of one webhook. */
-#define OUTCOME_SCAN	"4000"
+#define OUTCOME_SCAN	"500"
 #define OUTCOME_TEXT_SCAN	"200"
+
+/* Leased executions, and those to be retried, of one pipeline. */
+#define OPEN_SCAN		"4000"
 
 /* New deliveries beyond these are not counted. */
 #define COUNTED		"10000"
+#define OUTCOME_COUNTED	"1000"
 
 /* Payloads of which the page gets no more, in characters, and which none. */
 #define SHOWN		"200000"
@@ -131,7 +135,7 @@ DELIVERIES_OF_SCAN("EXISTS (SELECT FROM each e GROUP BY e.outcome"
 "     WHERE d.webhook_id = w.webhook_id AND d.outcome = o.outcome"
 "       AND d.id > " ID_ARG("since", FIRST_ID)
 "       AND " EQUALS("d.event", "event")
-"     LIMIT " COUNTED ") n"
+"     LIMIT " OUTCOME_COUNTED ") n"
 "     WHERE " EQUALS("o.outcome", "outcome") ") END)::pg_catalog.text";
 
 static const char delivery_sql[] =
@@ -214,8 +218,8 @@ static const char open_executions_sql[] =
 PIPELINES("l", LEASED) ","
 " found AS (SELECT * FROM ("
 OPEN_OF("w", WAITING, "waiting", "x.id DESC", PAGE_AND_1) " UNION ALL"
-OPEN_OF("r", RETRYING, "waiting", "x.retry_at", OUTCOME_SCAN) " UNION ALL"
-OPEN_OF("l", LEASED, "leased", "x.lease_until", OUTCOME_SCAN) ") u"
+OPEN_OF("r", RETRYING, "waiting", "x.retry_at", OPEN_SCAN) " UNION ALL"
+OPEN_OF("l", LEASED, "leased", "x.lease_until", OPEN_SCAN) ") u"
 " ORDER BY u.id DESC LIMIT " PAGE_AND_1 ")"
 EXECUTIONS_OF_SCAN
 "  'reached', NULL)::pg_catalog.text";

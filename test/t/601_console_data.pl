@@ -226,17 +226,19 @@ sub open_stream
 sub next_event
 {
 	my ($connection) = @_;
+	my $end = time + $CpWebhook::timeout;
 
-	for (;;)
+	# Heartbeats come all the time.
+	while (time < $end)
 	{
-		return "$1 $2" if $connection->{buffer} =~ s/^.*?event: (\w+)\ndata: (\S*)\n\n//s;
+		return "$1 $2" if $connection->{buffer} =~ s/^.*?event: (\w+)\ndata: ([^\n]*)\n\n//s;
 		return undef unless $connection->_fill;
 	}
+	die "timed out waiting for an event\n";
 }
 
 my $stream = open_stream($op);
 like(next_event($stream), qr/^deliveries \{"newest": "[-0-9a-f]{36}"\}$/, 'a stream says first what is newest');
-like($stream->{buffer} . 'x', qr/x/, 'and then waits');
 send_push('{"ref":"refs/heads/topic"}');
 my $newest = newest();
 my $event;
