@@ -25,7 +25,11 @@ ISOLATION_OPTS = --inputdir=test --outputdir=.
 TAP_TESTS := $(shell perl -MIPC::Run -e 'print 1' 2>/dev/null)
 PROVE_TESTS = test/t/*.pl
 
-EXTRA_CLEAN = .built-for
+# The console's page is part of the library.
+CONSOLE = $(sort $(wildcard src/console/*.html src/console/*.css src/console/*.js src/console/*.svg))
+CONSOLE_HEADER = src/worker/console_files.h
+
+EXTRA_CLEAN = .built-for $(CONSOLE_HEADER)
 
 all:
 
@@ -57,6 +61,10 @@ include $(PGXS)
 
 # PGXS tracks no headers without --enable-depend.
 $(OBJS): $(wildcard src/*.h src/*/*.h) $(EXTENSION).control .built-for
+
+src/worker/console.o src/worker/console.bc: $(CONSOLE_HEADER)
+$(CONSOLE_HEADER): $(CONSOLE) src/console/embed
+	src/console/embed $(CONSOLE) >$@.new && mv $@.new $@
 
 # Objects built for another version of the server must not be linked.
 .built-for: FORCE

@@ -33,6 +33,21 @@ COMMENT ON COLUMN cp_webhook.webhook_definitions.verify_token IS 'VerifyToken, s
 
 COMMENT ON COLUMN cp_webhook.webhook_definitions.configuration IS 'the members of authenticationConfiguration that are no secrets, as they were put; **** for a secret that the authentication does not require';
 
+CREATE TABLE cp_webhook.webhook_minutes (
+  webhook_id uuid NOT NULL,
+  worker integer NOT NULL,
+  slot smallint NOT NULL,
+  minute timestamptz NOT NULL,
+  triggered bigint NOT NULL,
+  ignored bigint NOT NULL,
+  duplicate bigint NOT NULL,
+  rejected bigint NOT NULL,
+  pong bigint NOT NULL,
+  PRIMARY KEY (webhook_id, worker, slot)
+) WITH (fillfactor = 50);
+
+COMMENT ON TABLE cp_webhook.webhook_minutes IS 'deliveries of the last hour by outcome and minute, a row a webhook, receiver and minute of the hour';
+
 COMMENT ON COLUMN cp_webhook.deliveries.signature IS 'what it was verified with: current, previous (SecretToken, PreviousSecretToken) or public_key; NULL where nothing was compared, or nothing was right';
 
 COMMENT ON COLUMN cp_webhook.executions.xid IS 'the transaction that made it; leave it out of a publication';
@@ -151,7 +166,20 @@ CREATE TABLE cp_webhook.access_keys (
 
 COMMENT ON TABLE cp_webhook.access_keys IS 'who may sign requests on the AWS wire, and as which role; holds secrets: call list_access_keys() instead';
 
+CREATE UNLOGGED TABLE cp_webhook.console_sessions (
+  hash bytea PRIMARY KEY,
+  is_link boolean NOT NULL,
+  role regrole NOT NULL,
+  expires_at timestamptz NOT NULL
+);
+
+COMMENT ON TABLE cp_webhook.console_sessions IS 'links to the console that were not used yet, and sessions of those that were; holds hashes alone';
+
+SELECT pg_catalog.pg_extension_config_dump('cp_webhook.console_sessions', 'WHERE false');
+
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.access_keys', '');
+
+SELECT pg_catalog.pg_extension_config_dump('cp_webhook.webhook_minutes', '');
 
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.third_party_registrations', '');
 
@@ -388,7 +416,8 @@ SELECT w.name,
        w.configuration,
        GREATEST(c.last_delivery, c.last_triggered, d.received_at) AS last_delivery,
        c.last_reason_at,
-       c.last_reason
+       c.last_reason,
+       w.id AS webhook_id
   FROM cp_webhook.webhook_definitions w
  CROSS JOIN LATERAL (
        SELECT pg_catalog.max(n.last_triggered) AS last_triggered,
@@ -412,6 +441,23 @@ SELECT w.name,
         LIMIT 1) d ON true;
 
 COMMENT ON VIEW cp_webhook.webhooks IS 'one row a webhook, without its secret: its definition, the deliveries by outcome, the last one of any outcome, the last that triggered, and the last reason why one did not; but for last_triggered at most about a second late';
+
+CREATE VIEW cp_webhook.webhook_activity AS
+SELECT w.name AS webhook,
+       m.minute,
+       pg_catalog.sum(m.triggered)::bigint AS triggered,
+       pg_catalog.sum(m.ignored)::bigint AS ignored,
+       pg_catalog.sum(m.duplicate)::bigint AS duplicate,
+       pg_catalog.sum(m.rejected)::bigint AS rejected,
+       pg_catalog.sum(m.pong)::bigint AS pong
+  FROM cp_webhook.webhook_definitions w
+  JOIN cp_webhook.webhook_minutes m ON m.webhook_id = w.id
+ WHERE m.minute > pg_catalog.now() - interval '1 hour'
+ GROUP BY w.name, m.minute;
+
+REVOKE ALL ON cp_webhook.webhook_activity FROM PUBLIC;
+
+COMMENT ON VIEW cp_webhook.webhook_activity IS 'one row a webhook and minute of the last hour in which there were deliveries: their number by outcome, about a second late';
 
 CREATE VIEW cp_webhook.registrations AS
 SELECT r.webhook,
@@ -599,6 +645,24 @@ REVOKE ALL ON FUNCTION cp_webhook.delete_access_key(text) FROM PUBLIC;
 
 COMMENT ON FUNCTION cp_webhook.delete_access_key(text) IS 'deletes an access key. Raises ResourceNotFoundException (CP012), 42501 for who cannot become its role';
 
+CREATE FUNCTION cp_webhook.console_url() RETURNS text
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_console_url';
+
+REVOKE ALL ON FUNCTION cp_webhook.console_url() FROM PUBLIC;
+
+COMMENT ON FUNCTION cp_webhook.console_url() IS 'a link that opens the console once, as the role that calls, within cp_webhook.console_link_lifetime; good once the calling transaction has committed. Raises 55000 where the console is off';
+
+CREATE FUNCTION cp_webhook.end_console_sessions() RETURNS bigint
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_end_console_sessions';
+
+REVOKE ALL ON FUNCTION cp_webhook.end_console_sessions() FROM PUBLIC;
+
+COMMENT ON FUNCTION cp_webhook.end_console_sessions() IS 'ends the console''s sessions and unused links of the roles that the caller can become, at once; returns how many';
+
 DO $$
 DECLARE
   role text;
@@ -637,7 +701,8 @@ GRANT EXECUTE ON FUNCTION
     cp_webhook.get_pipeline(jsonb), cp_webhook.list_pipelines(jsonb),
     cp_webhook.list_tags_for_resource(jsonb),
     cp_webhook.webhook_url(text), cp_webhook.webhook_arn(text),
-    cp_webhook.json_path(text)
+    cp_webhook.json_path(text),
+    cp_webhook.console_url(), cp_webhook.end_console_sessions()
   TO cp_webhook_admin, cp_webhook_operator;
 
 GRANT EXECUTE ON FUNCTION
@@ -662,7 +727,7 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION cp_webhook.uuid_at(timestamptz)
   TO cp_webhook_admin, cp_webhook_operator, cp_webhook_consumer;
 
-GRANT SELECT ON cp_webhook.webhooks, cp_webhook.registrations TO cp_webhook_admin, cp_webhook_operator;
+GRANT SELECT ON cp_webhook.webhooks, cp_webhook.webhook_activity, cp_webhook.registrations TO cp_webhook_admin, cp_webhook_operator;
 
 GRANT SELECT ON cp_webhook.deliveries, cp_webhook.executions, cp_webhook.stats_total TO cp_webhook_operator;
 
@@ -677,6 +742,14 @@ COMMENT ON COLUMN cp_webhook.access_keys.secret IS 'the secret access key, seale
 COMMENT ON COLUMN cp_webhook.access_keys.status IS 'Active or Inactive';
 
 COMMENT ON COLUMN cp_webhook.access_keys.created_at IS 'when it was made';
+
+COMMENT ON COLUMN cp_webhook.console_sessions.hash IS 'SHA-256 of the link''s token, or of the session''s cookie';
+
+COMMENT ON COLUMN cp_webhook.console_sessions.is_link IS 'a link that was not used yet; else a session';
+
+COMMENT ON COLUMN cp_webhook.console_sessions.role IS 'as which the console works';
+
+COMMENT ON COLUMN cp_webhook.console_sessions.expires_at IS 'when it ends';
 
 COMMENT ON COLUMN cp_webhook.deliveries.received_at IS 'when it was received: the instant in its id';
 
@@ -761,6 +834,24 @@ COMMENT ON COLUMN cp_webhook.webhook_counters.last_delivery IS 'when the last on
 COMMENT ON COLUMN cp_webhook.webhook_counters.last_reason_at IS 'when last_reason was given';
 
 COMMENT ON COLUMN cp_webhook.webhook_counters.last_reason IS 'why the last one that did not trigger did not';
+
+COMMENT ON COLUMN cp_webhook.webhook_minutes.webhook_id IS 'the internal id of the webhook';
+
+COMMENT ON COLUMN cp_webhook.webhook_minutes.worker IS 'the number of the receiver that counts here';
+
+COMMENT ON COLUMN cp_webhook.webhook_minutes.slot IS 'the place in the ring: minutes since 1970, modulo 60';
+
+COMMENT ON COLUMN cp_webhook.webhook_minutes.minute IS 'the minute that is counted';
+
+COMMENT ON COLUMN cp_webhook.webhook_minutes.triggered IS 'deliveries that started an execution';
+
+COMMENT ON COLUMN cp_webhook.webhook_minutes.ignored IS 'those that a filter did not let pass';
+
+COMMENT ON COLUMN cp_webhook.webhook_minutes.duplicate IS 'repeats of one that had triggered';
+
+COMMENT ON COLUMN cp_webhook.webhook_minutes.rejected IS 'those with a 4xx answer';
+
+COMMENT ON COLUMN cp_webhook.webhook_minutes.pong IS 'pings and challenges';
 
 COMMENT ON COLUMN cp_webhook.webhook_definitions.id IS 'internal identity';
 
@@ -849,6 +940,8 @@ COMMENT ON COLUMN cp_webhook.webhooks.last_delivery IS 'when the last one of any
 COMMENT ON COLUMN cp_webhook.webhooks.last_reason_at IS 'when last_reason was given';
 
 COMMENT ON COLUMN cp_webhook.webhooks.last_reason IS 'why the last one that did not trigger did not';
+
+COMMENT ON COLUMN cp_webhook.webhooks.webhook_id IS 'the internal id, which deliveries have as well';
 
 COMMENT ON COLUMN cp_webhook.trigger_events.execution_id IS 'the pipelineExecutionId';
 

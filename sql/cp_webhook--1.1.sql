@@ -96,6 +96,22 @@ CREATE TABLE cp_webhook.webhook_counters (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE cp_webhook.webhook_counters IS 'deliveries by outcome, a row a webhook and receiver, at most about a second late';
 
+-- The same by minute for an hour: a ring of rows a webhook and worker, so that
+-- nothing has to be removed. A worker writes only rows of its own number.
+CREATE TABLE cp_webhook.webhook_minutes (
+  webhook_id uuid NOT NULL,
+  worker integer NOT NULL,
+  slot smallint NOT NULL,
+  minute timestamptz NOT NULL,
+  triggered bigint NOT NULL,
+  ignored bigint NOT NULL,
+  duplicate bigint NOT NULL,
+  rejected bigint NOT NULL,
+  pong bigint NOT NULL,
+  PRIMARY KEY (webhook_id, worker, slot)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE cp_webhook.webhook_minutes IS 'deliveries of the last hour by outcome and minute, a row a webhook, receiver and minute of the hour';
+
 CREATE TABLE cp_webhook.resource_tags (
   resource_type text COLLATE "C" NOT NULL,
   resource_name text COLLATE "C" NOT NULL,
@@ -290,11 +306,27 @@ CREATE TABLE cp_webhook.access_keys (
 );
 COMMENT ON TABLE cp_webhook.access_keys IS 'who may sign requests on the AWS wire, and as which role; holds secrets: call list_access_keys() instead';
 
+-- ---------------------------------------------------------------------------
+-- The console's links and sessions
+-- ---------------------------------------------------------------------------
+
+-- UNLOGGED, and no row of it is dumped: a link that was used must not be unused
+-- again after a restore, on a standby that is promoted, or after a crash.
+CREATE UNLOGGED TABLE cp_webhook.console_sessions (
+  hash bytea PRIMARY KEY,
+  is_link boolean NOT NULL,
+  role regrole NOT NULL,
+  expires_at timestamptz NOT NULL
+);
+COMMENT ON TABLE cp_webhook.console_sessions IS 'links to the console that were not used yet, and sessions of those that were; holds hashes alone';
+
+SELECT pg_catalog.pg_extension_config_dump('cp_webhook.console_sessions', 'WHERE false');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.access_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.pipeline_definitions', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.pipeline_versions', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.webhook_definitions', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.webhook_counters', '');
+SELECT pg_catalog.pg_extension_config_dump('cp_webhook.webhook_minutes', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.resource_tags', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.delivery_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('cp_webhook.executions', '');
@@ -667,7 +699,8 @@ SELECT w.name,
        w.configuration,
        GREATEST(c.last_delivery, c.last_triggered, d.received_at) AS last_delivery,
        c.last_reason_at,
-       c.last_reason
+       c.last_reason,
+       w.id AS webhook_id
   FROM cp_webhook.webhook_definitions w
  CROSS JOIN LATERAL (
        SELECT pg_catalog.max(n.last_triggered) AS last_triggered,
@@ -691,6 +724,21 @@ SELECT w.name,
         LIMIT 1) d ON true;
 REVOKE ALL ON cp_webhook.webhooks FROM PUBLIC;
 COMMENT ON VIEW cp_webhook.webhooks IS 'one row a webhook, without its secret: its definition, the deliveries by outcome, the last one of any outcome, the last that triggered, and the last reason why one did not; but for last_triggered at most about a second late';
+
+CREATE VIEW cp_webhook.webhook_activity AS
+SELECT w.name AS webhook,
+       m.minute,
+       pg_catalog.sum(m.triggered)::bigint AS triggered,
+       pg_catalog.sum(m.ignored)::bigint AS ignored,
+       pg_catalog.sum(m.duplicate)::bigint AS duplicate,
+       pg_catalog.sum(m.rejected)::bigint AS rejected,
+       pg_catalog.sum(m.pong)::bigint AS pong
+  FROM cp_webhook.webhook_definitions w
+  JOIN cp_webhook.webhook_minutes m ON m.webhook_id = w.id
+ WHERE m.minute > pg_catalog.now() - interval '1 hour'
+ GROUP BY w.name, m.minute;
+REVOKE ALL ON cp_webhook.webhook_activity FROM PUBLIC;
+COMMENT ON VIEW cp_webhook.webhook_activity IS 'one row a webhook and minute of the last hour in which there were deliveries: their number by outcome, about a second late';
 
 CREATE VIEW cp_webhook.trigger_events AS
 SELECT e.id AS execution_id,
@@ -900,6 +948,25 @@ REVOKE ALL ON FUNCTION cp_webhook.delete_access_key(text) FROM PUBLIC;
 COMMENT ON FUNCTION cp_webhook.delete_access_key(text) IS 'deletes an access key. Raises ResourceNotFoundException (CP012), 42501 for who cannot become its role';
 
 -- ---------------------------------------------------------------------------
+-- The console
+-- ---------------------------------------------------------------------------
+
+-- Like those of access keys they run as their owner, and look at who has called.
+CREATE FUNCTION cp_webhook.console_url() RETURNS text
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_console_url';
+REVOKE ALL ON FUNCTION cp_webhook.console_url() FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.console_url() IS 'a link that opens the console once, as the role that calls, within cp_webhook.console_link_lifetime; good once the calling transaction has committed. Raises 55000 where the console is off';
+
+CREATE FUNCTION cp_webhook.end_console_sessions() RETURNS bigint
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_end_console_sessions';
+REVOKE ALL ON FUNCTION cp_webhook.end_console_sessions() FROM PUBLIC;
+COMMENT ON FUNCTION cp_webhook.end_console_sessions() IS 'ends the console''s sessions and unused links of the roles that the caller can become, at once; returns how many';
+
+-- ---------------------------------------------------------------------------
 -- Roles: who defines, who operates, who consumes
 -- ---------------------------------------------------------------------------
 
@@ -943,7 +1010,8 @@ GRANT EXECUTE ON FUNCTION
     cp_webhook.get_pipeline(jsonb), cp_webhook.list_pipelines(jsonb),
     cp_webhook.list_tags_for_resource(jsonb),
     cp_webhook.webhook_url(text), cp_webhook.webhook_arn(text),
-    cp_webhook.json_path(text)
+    cp_webhook.json_path(text),
+    cp_webhook.console_url(), cp_webhook.end_console_sessions()
   TO cp_webhook_admin, cp_webhook_operator;
 GRANT EXECUTE ON FUNCTION
     cp_webhook.start_pipeline_execution(jsonb), cp_webhook.stop_pipeline_execution(jsonb),
@@ -963,7 +1031,7 @@ GRANT EXECUTE ON FUNCTION
   TO cp_webhook_operator, cp_webhook_consumer;
 GRANT EXECUTE ON FUNCTION cp_webhook.uuid_at(timestamptz)
   TO cp_webhook_admin, cp_webhook_operator, cp_webhook_consumer;
-GRANT SELECT ON cp_webhook.webhooks, cp_webhook.registrations TO cp_webhook_admin, cp_webhook_operator;
+GRANT SELECT ON cp_webhook.webhooks, cp_webhook.webhook_activity, cp_webhook.registrations TO cp_webhook_admin, cp_webhook_operator;
 GRANT SELECT ON cp_webhook.deliveries, cp_webhook.executions, cp_webhook.stats_total TO cp_webhook_operator;
 GRANT SELECT ON cp_webhook.trigger_events TO cp_webhook_operator, cp_webhook_consumer;
 
@@ -975,6 +1043,10 @@ COMMENT ON COLUMN cp_webhook.access_keys.role IS 'as which its calls run';
 COMMENT ON COLUMN cp_webhook.access_keys.secret IS 'the secret access key, sealed where cp_webhook.secret_key_file is set';
 COMMENT ON COLUMN cp_webhook.access_keys.status IS 'Active or Inactive';
 COMMENT ON COLUMN cp_webhook.access_keys.created_at IS 'when it was made';
+COMMENT ON COLUMN cp_webhook.console_sessions.hash IS 'SHA-256 of the link''s token, or of the session''s cookie';
+COMMENT ON COLUMN cp_webhook.console_sessions.is_link IS 'a link that was not used yet; else a session';
+COMMENT ON COLUMN cp_webhook.console_sessions.role IS 'as which the console works';
+COMMENT ON COLUMN cp_webhook.console_sessions.expires_at IS 'when it ends';
 COMMENT ON COLUMN cp_webhook.deliveries.received_at IS 'when it was received: the instant in its id';
 COMMENT ON COLUMN cp_webhook.deliveries.webhook IS 'the name of its webhook at that time';
 COMMENT ON COLUMN cp_webhook.deliveries.provider_delivery_id IS 'the sender''s own id of it, by which a repeat is known; NULL: it gave none';
@@ -1017,6 +1089,15 @@ COMMENT ON COLUMN cp_webhook.webhook_counters.last_triggered IS 'when the last o
 COMMENT ON COLUMN cp_webhook.webhook_counters.last_delivery IS 'when the last one of any outcome came';
 COMMENT ON COLUMN cp_webhook.webhook_counters.last_reason_at IS 'when last_reason was given';
 COMMENT ON COLUMN cp_webhook.webhook_counters.last_reason IS 'why the last one that did not trigger did not';
+COMMENT ON COLUMN cp_webhook.webhook_minutes.webhook_id IS 'the internal id of the webhook';
+COMMENT ON COLUMN cp_webhook.webhook_minutes.worker IS 'the number of the receiver that counts here';
+COMMENT ON COLUMN cp_webhook.webhook_minutes.slot IS 'the place in the ring: minutes since 1970, modulo 60';
+COMMENT ON COLUMN cp_webhook.webhook_minutes.minute IS 'the minute that is counted';
+COMMENT ON COLUMN cp_webhook.webhook_minutes.triggered IS 'deliveries that started an execution';
+COMMENT ON COLUMN cp_webhook.webhook_minutes.ignored IS 'those that a filter did not let pass';
+COMMENT ON COLUMN cp_webhook.webhook_minutes.duplicate IS 'repeats of one that had triggered';
+COMMENT ON COLUMN cp_webhook.webhook_minutes.rejected IS 'those with a 4xx answer';
+COMMENT ON COLUMN cp_webhook.webhook_minutes.pong IS 'pings and challenges';
 COMMENT ON COLUMN cp_webhook.webhook_definitions.id IS 'internal identity';
 COMMENT ON COLUMN cp_webhook.webhook_definitions.name IS 'unique';
 COMMENT ON COLUMN cp_webhook.webhook_definitions.token IS 'the secret part of the URL';
@@ -1061,6 +1142,7 @@ COMMENT ON COLUMN cp_webhook.webhooks.configuration IS 'the members of authentic
 COMMENT ON COLUMN cp_webhook.webhooks.last_delivery IS 'when the last one of any outcome came';
 COMMENT ON COLUMN cp_webhook.webhooks.last_reason_at IS 'when last_reason was given';
 COMMENT ON COLUMN cp_webhook.webhooks.last_reason IS 'why the last one that did not trigger did not';
+COMMENT ON COLUMN cp_webhook.webhooks.webhook_id IS 'the internal id, which deliveries have as well';
 COMMENT ON COLUMN cp_webhook.trigger_events.execution_id IS 'the pipelineExecutionId';
 COMMENT ON COLUMN cp_webhook.trigger_events.webhook IS 'the name of the webhook; NULL: it was started by hand';
 COMMENT ON COLUMN cp_webhook.trigger_events.event IS 'the sender''s name of the event';

@@ -86,7 +86,10 @@ cpw_hangups_run(CpwHangups *hangups, bool (*waits) (const CpwHangup *hangup))
 		CpwHangup  *hangup = (CpwHangup *) due;
 
 		if (waits(hangup) && !has_unread(hangup->fd))
+		{
 			shutdown(hangup->fd, SHUT_RDWR);
+			hangup->over = true;
+		}
 		else
 			cpw_deadline_set(due, &hangups->checks, CHECK_MS);
 	}

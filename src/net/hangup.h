@@ -19,6 +19,7 @@ typedef struct CpwHangup
 {
 	CpwDeadline check;			/* first: a deadline is its hangup */
 	int			fd;
+	bool		over;			/* it was shut down */
 } CpwHangup;
 
 typedef struct CpwHangups

@@ -51,7 +51,8 @@ enum RequestState
 	STATE_READING,				/* its body comes */
 	STATE_COMPLETE,				/* the owner has it, or will take it */
 	STATE_ANSWERED_EARLY,		/* answered before its (empty) end */
-	STATE_ANSWERED
+	STATE_ANSWERED,
+	STATE_STREAMING				/* its answer goes on */
 };
 
 /*
@@ -80,6 +81,7 @@ struct CpwListener
 	int			futile;			/* rounds in a row in which it has not */
 	CpwRequestList arrived;
 	CpwRequestList complete;
+	CpwStream  *streams;
 	char		message[256];
 	bool		has_message;
 };
@@ -178,21 +180,52 @@ arrive(CpwListener *listener, CpwRequest *request, struct MHD_Connection *mhd,
 	return MHD_YES;
 }
 
+/* What a stream has to send; without anything the connection stands still. */
+static ssize_t
+read_stream(void *arg, uint64_t position, char *buffer, size_t room)
+{
+	CpwStream  *stream = arg;
+	size_t		taken = cpw_stream_take(stream, buffer, room);
+
+	(void) position;
+	*stream->progressed = true;
+	if (taken > 0)
+		return (ssize_t) taken;
+	if (stream->over)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	stream->waits = true;
+	MHD_suspend_connection(stream->request->connection->handle);
+	return 0;
+}
+
+static struct MHD_Response *
+make_response(CpwRequest *request)
+{
+	if (request->stream == NULL)
+		return MHD_create_response_from_buffer(request->answer_length,
+											   request->answer,
+											   MHD_RESPMEM_MUST_COPY);
+	request->state = STATE_STREAMING;
+	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN,
+											 CPW_STREAM_SIZE, read_stream,
+											 request->stream, NULL);
+}
+
 static enum MHD_Result
 send_answer(CpwRequest *request, struct MHD_Connection *mhd)
 {
-	struct MHD_Response *response;
+	struct MHD_Response *response = make_response(request);
 	enum MHD_Result result;
 	char		seconds[16];
 
-	response = MHD_create_response_from_buffer(request->answer_length,
-											   request->answer,
-											   MHD_RESPMEM_MUST_COPY);
 	if (response == NULL)
 		return MHD_NO;
 	MHD_add_response_header(response, "Content-Type",
 							request->answer_type != NULL
 							? request->answer_type : "application/json");
+	for (const CpwAnswerHeader *header = request->answer_headers;
+		 header != NULL && header->name != NULL; header++)
+		MHD_add_response_header(response, header->name, header->value);
 	if (request->answer_header != NULL)
 		MHD_add_response_header(response, request->answer_header,
 								request->answer_value);
@@ -280,6 +313,12 @@ on_completed(void *arg, struct MHD_Connection *mhd, void **context,
 	if (request == NULL)
 		return;
 	*context = NULL;
+	if (request->stream != NULL)
+	{
+		request->stream->on_end(request);
+		cpw_stream_unlink(&listener->streams, request->stream);
+		free(request->stream);
+	}
 	if (request->connection != NULL)
 		cpw_connections_end_exchange(&listener->connections,
 									 request->connection, request->lingers);
@@ -547,7 +586,30 @@ waits_for_bytes(const CpwHangup *hangup)
 	const CpwRequest *request = connection->request;
 
 	return request == NULL || request->state == STATE_NEW ||
-		request->state == STATE_READING;
+		request->state == STATE_READING || request->state == STATE_STREAMING;
+}
+
+static void
+wake_stream(CpwListener *listener, CpwStream *stream)
+{
+	if (!stream->waits)
+		return;
+	stream->waits = false;
+	listener->resumed = true;
+	MHD_resume_connection(stream->request->connection->handle);
+}
+
+/* A stream that stands still does not see that its client has hung up. */
+static void
+end_hung_up_streams(CpwListener *listener)
+{
+	for (CpwStream *stream = listener->streams; stream != NULL;
+		 stream = stream->next)
+		if (stream->request->connection->hangup.over)
+		{
+			stream->over = true;
+			wake_stream(listener, stream);
+		}
 }
 
 void
@@ -562,6 +624,7 @@ cpw_listener_run(CpwListener *listener)
 	listener->progressed = false;
 	stop_replaced(listener);
 	cpw_connections_look_after(&listener->connections, waits_for_bytes);
+	end_hung_up_streams(listener);
 }
 
 /*
@@ -643,6 +706,50 @@ cpw_listener_answer(CpwListener *listener, CpwRequest *request, int status,
 	request->answer_length = request->answer != NULL ? length : 0;
 	request->state = early ? STATE_ANSWERED_EARLY : STATE_ANSWERED;
 	resume(listener, request);
+}
+
+bool
+cpw_listener_open_stream(CpwListener *listener, CpwRequest *request,
+						 void (*on_end) (CpwRequest *request))
+{
+	CpwStream  *stream = calloc(1, sizeof(CpwStream));
+
+	if (stream == NULL)
+		return false;
+	stream->request = request;
+	stream->progressed = &listener->progressed;
+	stream->on_end = on_end;
+	cpw_stream_link(&listener->streams, stream);
+	request->stream = stream;
+	request->status = 200;
+	cpw_deadline_clear(&request->connection->deadline);
+	request->state = STATE_ANSWERED_EARLY;
+	resume(listener, request);
+	return true;
+}
+
+void
+cpw_listener_send(CpwListener *listener, CpwRequest *request,
+				  const char *bytes, size_t length)
+{
+	CpwStream  *stream = request->stream;
+
+	if (stream->over)
+		return;
+	if (!cpw_stream_put(stream, bytes, length))
+	{
+		stream->over = true;
+		shutdown(request->connection->fd, SHUT_RDWR);
+		give_up(request->connection);
+	}
+	wake_stream(listener, stream);
+}
+
+void
+cpw_listener_end_stream(CpwListener *listener, CpwRequest *request)
+{
+	request->stream->over = true;
+	wake_stream(listener, request->stream);
 }
 
 uint64_t

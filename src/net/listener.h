@@ -92,6 +92,28 @@ extern void cpw_listener_answer(CpwListener *listener, CpwRequest *request,
 								int status, const char *body, size_t length,
 								const char *allow, int retry_after);
 
+/*
+ * Answers a request that has arrived, and has no body, with 200 and a body that
+ * goes on until the owner or the client ends it. Its deadline is over: the
+ * owner sends from time to time, or never learns that the client is gone. The
+ * request stays the owner's until on_end is called, below a frame of
+ * libmicrohttpd: it may not throw. False: memory is short, nothing is done.
+ */
+extern bool cpw_listener_open_stream(CpwListener *listener,
+									 CpwRequest *request,
+									 void (*on_end) (CpwRequest *request));
+
+/*
+ * Sends on a stream. Where its client is too far behind to take that, it is
+ * cut: on_end follows in the next cpw_listener_run().
+ */
+extern void cpw_listener_send(CpwListener *listener, CpwRequest *request,
+							  const char *bytes, size_t length);
+
+/* Ends a stream when all is sent; on_end follows. */
+extern void cpw_listener_end_stream(CpwListener *listener,
+									CpwRequest *request);
+
 /* Connections that were closed because their address had too many. */
 extern uint64_t cpw_listener_refused(const CpwListener *listener);
 

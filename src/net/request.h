@@ -13,6 +13,13 @@
 #include "base/json_scan.h"
 #include "cp_webhook.h"
 #include "net/deadline.h"
+#include "net/stream.h"
+
+typedef struct CpwAnswerHeader
+{
+	const char *name;			/* NULL: the end of a list */
+	const char *value;
+} CpwAnswerHeader;
 
 typedef struct CpwRequest
 {
@@ -41,12 +48,13 @@ typedef struct CpwRequest
 
 	/*
 	 * Of the answer, beside what cpw_listener_answer() is told: another type
-	 * than application/json, and one header more. NULL, or constants, and a
-	 * value that ends in NUL.
+	 * than application/json, a list of headers more, and one with a value of
+	 * this request's own. NULL, or constants, and a value that ends in NUL.
 	 */
 	const char *answer_type;
+	const CpwAnswerHeader *answer_headers;
 	const char *answer_header;
-	char		answer_value[64];
+	char		answer_value[192];
 
 	/* The listener's own. */
 	struct CpwConnection *connection;
@@ -65,6 +73,7 @@ typedef struct CpwRequest
 	int			retry_after;
 	char	   *answer;
 	size_t		answer_length;
+	CpwStream  *stream;			/* in place of an answer; or NULL */
 } CpwRequest;
 
 /* Requests in the order in which they were appended. */

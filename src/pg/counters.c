@@ -12,6 +12,7 @@
 #include "pg/settings.h"
 #include "port/pg_bitutils.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
@@ -106,6 +107,8 @@ start_memory(void)
 		shared->workers = cpw_setting_workers;
 		init_maintenance(&shared->maintenance);
 		init_api(&shared->api);
+		pg_atomic_init_u32(&shared->watch.is_wanted, 0);
+		shared->watch.latch = NULL;
 		for (int i = 0; i < shared->workers + OTHER_WORKERS; i++)
 			init_slot(&shared->slots[i]);
 	}
@@ -119,6 +122,17 @@ cpw_counters_request(void)
 	shmem_request_hook = request_memory;
 	previous_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = start_memory;
+}
+
+void
+cpw_counters_wake_watcher(void)
+{
+	CpwWatch   *watch = &shared->watch;
+
+	/* A latch of a process that is no more wakes at most another one. */
+	if (pg_atomic_read_u32(&watch->is_wanted) != 0 &&
+		pg_atomic_exchange_u32(&watch->is_wanted, 0) != 0)
+		SetLatch(watch->latch);
 }
 
 CpwShared *

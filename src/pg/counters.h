@@ -97,12 +97,24 @@ typedef struct CpwApiCounters
 	pg_atomic_uint64 microseconds[CPW_MAX_OPERATIONS];	/* in transactions */
 } CpwApiCounters;
 
+/*
+ * Who watches deliveries come: the api worker, while a page is open. It wants
+ * to be woken once, and says so again when it has looked: so a receiver under
+ * load reads one word a batch, and takes no lock.
+ */
+typedef struct CpwWatch
+{
+	pg_atomic_uint32 is_wanted;
+	struct Latch *latch;		/* the watcher's; set before it is wanted */
+} CpwWatch;
+
 typedef struct CpwShared
 {
 	LWLock	   *lock;
 	int			workers;		/* receivers */
 	CpwMaintenance maintenance;
 	CpwApiCounters api;
+	CpwWatch	watch;
 
 	/*
 	 * The receivers' by number, then that of the maintenance worker, then
@@ -117,6 +129,9 @@ typedef struct CpwShared
 
 /* Asks for the shared memory; called by _PG_init() while preloading. */
 extern void cpw_counters_request(void);
+
+/* Wakes who watches deliveries come, if anybody does: after a commit of some. */
+extern void cpw_counters_wake_watcher(void);
 
 /* Says why something old is still there; "": there is nothing. */
 extern void cpw_counters_note_held_back(const char *reason);

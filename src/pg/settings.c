@@ -49,6 +49,10 @@ int			cpw_setting_deduplication_window;
 int			cpw_setting_api_port;
 char	   *cpw_setting_api_listen_addresses;
 char	   *cpw_setting_metrics_token_file;
+bool		cpw_setting_console;
+char	   *cpw_setting_console_public_url;
+int			cpw_setting_console_link_lifetime;
+int			cpw_setting_console_session_lifetime;
 char	   *cpw_setting_partition;
 char	   *cpw_setting_region;
 char	   *cpw_setting_account_id;
@@ -145,6 +149,10 @@ static const IntegerSetting integer_settings[] = {
 		&cpw_setting_max_attempts, 5, 1, 1000000, PGC_SIGHUP, 0},
 	{"cp_webhook.registration_timeout", "Time for one request to a third party.",
 		&cpw_setting_registration_timeout, 30000, 100, 600000, PGC_SIGHUP, GUC_UNIT_MS},
+	{"cp_webhook.console_link_lifetime", "Time in which a link of console_url() can be used.",
+		&cpw_setting_console_link_lifetime, 600, 1, 24 * 3600, PGC_SIGHUP, GUC_UNIT_S},
+	{"cp_webhook.console_session_lifetime", "Time after which a session of the console ends.",
+		&cpw_setting_console_session_lifetime, 12 * 60, 1, 30 * DAYS, PGC_SIGHUP, GUC_UNIT_MIN},
 };
 
 static const StringSetting string_settings[] = {
@@ -158,6 +166,8 @@ static const StringSetting string_settings[] = {
 		&cpw_setting_metrics_token_file, "", PGC_SIGHUP, NULL, 0},
 	{"cp_webhook.public_url", "What the URLs of webhooks begin with; empty: made of address and port.",
 		&cpw_setting_public_url, "", PGC_SIGHUP, check_url, 0},
+	{"cp_webhook.console_public_url", "What the console's URL begins with; empty: made of address and port.",
+		&cpw_setting_console_public_url, "", PGC_SIGHUP, check_url, 0},
 	{"cp_webhook.ssl_cert_file", "File with the certificate and its chain (PEM); empty: no TLS.",
 		&cpw_setting_ssl_cert_file, "", PGC_SIGHUP, NULL, 0},
 	{"cp_webhook.ssl_key_file", "File with the certificate's private key (PEM).",
@@ -337,6 +347,10 @@ cpw_settings_define(void)
 							 "Whether webhooks are registered over http with other hosts than this one.",
 							 NULL, &cpw_setting_registration_allow_http, false,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("cp_webhook.console",
+							 "Whether the api worker serves the console.",
+							 NULL, &cpw_setting_console, false,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("cp_webhook");
 }
 
@@ -347,24 +361,27 @@ cpw_settings_use_tls(void)
 		*cpw_setting_ssl_key_file != '\0';
 }
 
-char *
-cpw_settings_public_url(void)
+/* A URL that was set, without the slashes at its end. */
+static char *
+trim_url(const char *set)
+{
+	char	   *url = pstrdup(set);
+	size_t		length = strlen(url);
+
+	while (length > 0 && url[length - 1] == '/')
+		url[--length] = '\0';
+	return url;
+}
+
+/* The URL of what listens there: the first address, and the port. */
+static char *
+make_url(const char *listen_addresses, int port)
 {
 	const char *scheme = cpw_settings_use_tls() ? "https" : "http";
-	char	   *addresses;
+	char	   *addresses = pstrdup(listen_addresses);
 	List	   *list;
 	char	   *host = "localhost";
 
-	if (*cpw_setting_public_url != '\0')
-	{
-		char	   *url = pstrdup(cpw_setting_public_url);
-		size_t		length = strlen(url);
-
-		while (length > 0 && url[length - 1] == '/')
-			url[--length] = '\0';
-		return url;
-	}
-	addresses = pstrdup(cpw_setting_listen_addresses);
 	if (SplitGUCList(addresses, ',', &list) && list != NIL)
 	{
 		char	   *first = linitial(list);
@@ -375,8 +392,24 @@ cpw_settings_public_url(void)
 	}
 	/* An IPv6 address stands in brackets (RFC 3986, 3.2.2). */
 	if (strchr(host, ':') != NULL)
-		return psprintf("%s://[%s]:%d", scheme, host, cpw_setting_port);
-	return psprintf("%s://%s:%d", scheme, host, cpw_setting_port);
+		return psprintf("%s://[%s]:%d", scheme, host, port);
+	return psprintf("%s://%s:%d", scheme, host, port);
+}
+
+char *
+cpw_settings_public_url(void)
+{
+	if (*cpw_setting_public_url != '\0')
+		return trim_url(cpw_setting_public_url);
+	return make_url(cpw_setting_listen_addresses, cpw_setting_port);
+}
+
+char *
+cpw_settings_console_public_url(void)
+{
+	if (*cpw_setting_console_public_url != '\0')
+		return trim_url(cpw_setting_console_public_url);
+	return make_url(cpw_setting_api_listen_addresses, cpw_setting_api_port);
 }
 
 char *

@@ -38,6 +38,10 @@ extern int cpw_setting_deduplication_window;	/* the same */
 extern int cpw_setting_api_port;		/* 0: off */
 extern char *cpw_setting_api_listen_addresses;
 extern char *cpw_setting_metrics_token_file;
+extern bool cpw_setting_console;
+extern char *cpw_setting_console_public_url;
+extern int cpw_setting_console_link_lifetime;	/* seconds */
+extern int cpw_setting_console_session_lifetime;	/* minutes */
 extern char *cpw_setting_partition;
 extern char *cpw_setting_region;
 extern char *cpw_setting_account_id;
@@ -74,6 +78,12 @@ extern char *cpw_settings_public_url(void);
 
 /* <public_url>/trigger/<token>, palloc'd. */
 extern char *cpw_settings_webhook_url(const char *token);
+
+/*
+ * What the console's URL begins with, without a trailing slash:
+ * console_public_url, else made of api_listen_addresses and api_port. Palloc'd.
+ */
+extern char *cpw_settings_console_public_url(void);
 
 /* The time by which signatures are judged, in seconds since 1970. */
 extern int64 cpw_settings_now(void);

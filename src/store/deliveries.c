@@ -388,6 +388,36 @@ static CpwStatement add_counts = {
 	TIMESTAMPTZARRAYOID, TEXTARRAYOID},
 };
 
+/*
+ * The same for the minute in which it is written, in a ring of an hour: what
+ * the row counted an hour ago is gone.
+ */
+static CpwStatement add_minutes = {
+	.sql = "INSERT INTO cp_webhook.webhook_minutes AS m (worker, slot, minute,"
+	" webhook_id, triggered, ignored, duplicate, rejected, pong)"
+	" SELECT $1, n.number % 60,"
+	" pg_catalog.to_timestamp(n.number * 60), t.*"
+	" FROM (SELECT pg_catalog.floor(EXTRACT(epoch FROM"
+	" pg_catalog.now()) / 60)::pg_catalog.int8) n (number),"
+	" (SELECT pg_catalog.unnest($2) AS webhook_id, pg_catalog.unnest($3),"
+	" pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6),"
+	" pg_catalog.unnest($7)) t"
+	" WHERE EXISTS (SELECT FROM cp_webhook.webhook_definitions w"
+	"               WHERE w.id = t.webhook_id)"
+	" ON CONFLICT (webhook_id, worker, slot) DO UPDATE SET"
+	" minute = excluded.minute,"
+#define SAME_MINUTE(column) \
+	" " column " = excluded." column " + CASE WHEN m.minute = excluded.minute" \
+	" THEN m." column " ELSE 0 END"
+	SAME_MINUTE("triggered") "," SAME_MINUTE("ignored") ","
+	SAME_MINUTE("duplicate") "," SAME_MINUTE("rejected") ","
+	SAME_MINUTE("pong"),
+	.expected = SPI_OK_INSERT,
+	.parameters = 7,
+	.types = {INT4OID, UUIDARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
+	INT8ARRAYOID, INT8ARRAYOID},
+};
+
 void
 cpw_deliveries_add_counts(int worker, const CpwCounts *counts, int count)
 {
@@ -422,6 +452,7 @@ cpw_deliveries_add_counts(int worker, const CpwCounts *counts, int count)
 	values[0] = Int32GetDatum(worker);
 	columns_arrays(columns, types, lengthof(types), values + 1);
 	cpw_statement_execute(&add_counts, values, NULL);
+	cpw_statement_execute(&add_minutes, values, NULL);
 }
 
 /* ---- health ---- */

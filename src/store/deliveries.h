@@ -82,7 +82,10 @@ typedef struct CpwCounts
 	char		last_reason[CPW_MAX_LAST_REASON];
 } CpwCounts;
 
-/* Adds counts to the rows of a worker; webhooks that are gone are left out. */
+/*
+ * Adds counts to the rows of a worker, those of this minute too; webhooks that
+ * are gone are left out.
+ */
 extern void cpw_deliveries_add_counts(int worker, const CpwCounts *counts,
 									  int count);
 

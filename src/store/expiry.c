@@ -71,6 +71,19 @@ static CpwStatement forget_webhooks = {
 	.expected = SPI_OK_DELETE,
 };
 
+static CpwStatement forget_minutes = {
+	.sql = "DELETE FROM cp_webhook.webhook_minutes m"
+	" WHERE NOT EXISTS (SELECT FROM cp_webhook.webhook_definitions w"
+	"                    WHERE w.id = m.webhook_id)",
+	.expected = SPI_OK_DELETE,
+};
+
+static CpwStatement forget_sessions = {
+	.sql = "DELETE FROM cp_webhook.console_sessions"
+	" WHERE expires_at <= pg_catalog.clock_timestamp()",
+	.expected = SPI_OK_DELETE,
+};
+
 /* The row of former receivers has the number -1. */
 static CpwStatement merge_counters = {
 	.sql = "WITH former AS ("
@@ -171,4 +184,11 @@ cpw_expiry_tidy_counters(int workers)
 	cpw_statement_execute(&forget_webhooks, NULL, NULL);
 	cpw_arguments_add_int(&arguments, workers);
 	cpw_arguments_execute(&merge_counters, &arguments);
+}
+
+void
+cpw_expiry_forget_console(void)
+{
+	cpw_statement_execute(&forget_minutes, NULL, NULL);
+	cpw_statement_execute(&forget_sessions, NULL, NULL);
 }

@@ -54,4 +54,10 @@ extern bool cpw_expiry_remove_executions(pg_uuid_t *position,
  */
 extern void cpw_expiry_tidy_counters(int workers);
 
+/*
+ * Removes what the console has no use for any more: the minutes of webhooks
+ * that are gone, links and sessions that have expired.
+ */
+extern void cpw_expiry_forget_console(void);
+
 #endif							/* CPW_EXPIRY_H */

@@ -93,7 +93,9 @@ static CpwStatement delete_webhook = {
 	.sql = "WITH gone AS (DELETE FROM cp_webhook.webhook_definitions"
 	"              WHERE name = $1 RETURNING id),"
 	" counters AS (DELETE FROM cp_webhook.webhook_counters c"
-	"              USING gone WHERE c.webhook_id = gone.id)"
+	"              USING gone WHERE c.webhook_id = gone.id),"
+	" minutes AS (DELETE FROM cp_webhook.webhook_minutes m"
+	"              USING gone WHERE m.webhook_id = gone.id)"
 	" SELECT id FROM gone",
 	.expected = SPI_OK_SELECT,
 	.parameters = 1,

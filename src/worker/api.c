@@ -19,6 +19,7 @@
 #include "worker/api.h"
 #include "worker/api_intake.h"
 #include "worker/call.h"
+#include "worker/live.h"
 #include "worker/process.h"
 #include "worker/server.h"
 
@@ -73,7 +74,8 @@ cp_webhook_api_main(Datum number)
 	pgstat_report_activity(STATE_IDLE, NULL);
 	for (;;)
 	{
-		cpw_server_wait(&server, statistics_due);
+		cpw_server_wait(&server, cpw_process_sooner(statistics_due,
+													cpw_live_timeout()));
 
 		/* A cancel of a worker that does nothing cancels nothing. */
 		QueryCancelPending = false;
@@ -86,6 +88,8 @@ cp_webhook_api_main(Datum number)
 		}
 		cpw_server_run(&server);
 		if (cpw_api_intake_run())
+			cpw_listener_run(server.listener);
+		if (cpw_live_run())
 			cpw_listener_run(server.listener);
 		statistics_due = cpw_process_report_statistics();
 		cpw_server_tell_state(&server);

@@ -27,6 +27,7 @@
 #include "utils/memutils.h"
 #include "worker/api_intake.h"
 #include "worker/call.h"
+#include "worker/console.h"
 #include "worker/transaction.h"
 
 #define WIRE_TYPE				"application/x-amz-json-1.1"
@@ -55,6 +56,7 @@ cpw_api_intake_init(CpwListener *the_listener, CpwShared *the_shared,
 	shared = the_shared;
 	slot = the_slot;
 	cpw_call_init(slot);
+	cpw_console_init(listener, shared, slot);
 	request_context = AllocSetContextCreate(TopMemoryContext,
 											"cp_webhook request",
 											ALLOCSET_DEFAULT_SIZES);
@@ -278,6 +280,8 @@ route(CpwRequest *request)
 					 "The headers have more bytes than are taken.", NULL);
 		return;
 	}
+	if (cpw_console_route(request))
+		return;
 	for (size_t i = 0; i < lengthof(routes); i++)
 	{
 		if (strlen(routes[i].path) != length ||
@@ -334,11 +338,14 @@ perform_some(CpwRequest *request)
 		CpwCall    *call = &written[count];
 
 		bytes += request->body_length;
-		perform(call, request);
-		if (call->has_written)
-			count++;
-		else
-			answer_call(call);
+		if (!cpw_console_perform(request))
+		{
+			perform(call, request);
+			if (call->has_written)
+				count++;
+			else
+				answer_call(call);
+		}
 		request = next;
 	}
 	if (count > 0)

@@ -338,6 +338,7 @@ attempt(CpwItem **items, int count)
 		/* Where the outcome is not certain its retry will be a duplicate. */
 		if (!commit())
 			refuse_all(items, count);
+		cpw_counters_wake_watcher();
 	}
 	PG_CATCH();
 	{

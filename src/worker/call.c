@@ -17,7 +17,6 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "net/deadline.h"
 #include "pg/errors.h"
 #include "pg/payload.h"
 #include "pg/settings.h"
@@ -29,10 +28,8 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "worker/call.h"
+#include "worker/failure.h"
 #include "worker/transaction.h"
-
-/* Until a failure of the same kind is told again. */
-#define QUIET_MS	10000
 
 /* The wire's own errors, beside the exceptions of the operations. */
 #define ACCESS_DENIED		"AccessDeniedException"
@@ -47,10 +44,6 @@
 #define UNRECOGNIZED_CLIENT	"UnrecognizedClientException"
 
 static CpwWorkerSlot *slot;
-
-/* The last failure that was told, and until when it is not told again. */
-static int	told_state;
-static int64 quiet_until;
 
 void
 cpw_call_init(CpwWorkerSlot *the_slot)
@@ -276,41 +269,6 @@ work(void *arg)
 
 /* ---- what an error means ---- */
 
-/* SQLSTATEs of what may pass, and classes of them (the last three are 000). */
-static const int passing_states[] = {
-	ERRCODE_READ_ONLY_SQL_TRANSACTION,
-	ERRCODE_LOCK_NOT_AVAILABLE,
-	ERRCODE_TRANSACTION_ROLLBACK,
-	ERRCODE_INSUFFICIENT_RESOURCES,
-	ERRCODE_OPERATOR_INTERVENTION,
-};
-
-static bool
-may_pass(int state)
-{
-	for (size_t i = 0; i < lengthof(passing_states); i++)
-		if (state == passing_states[i] ||
-			ERRCODE_TO_CATEGORY(state) == passing_states[i])
-			return true;
-	return false;
-}
-
-static void
-tell_failure(const CpwOperation *operation, const ErrorData *error)
-{
-	int64		now = cpw_deadline_now();
-
-	cpw_counters_note_error(slot, error->message);
-	if (error->sqlerrcode == told_state && now < quiet_until)
-		return;
-	told_state = error->sqlerrcode;
-	quiet_until = now + QUIET_MS;
-	ereport(LOG,
-			(errcode(error->sqlerrcode),
-			 errmsg("failed while performing %s: %s", operation->name,
-					error->message)));
-}
-
 static void
 refuse_error(CpwCall *call, const Way *way, const ErrorData *error)
 {
@@ -331,8 +289,8 @@ refuse_error(CpwCall *call, const Way *way, const ErrorData *error)
 		refuse(call, 400, ACCESS_DENIED, deny(operation, way->role));
 	else
 	{
-		tell_failure(operation, error);
-		if (may_pass(state))
+		cpw_failure_tell(slot, operation->name, error);
+		if (cpw_failure_may_pass(state))
 			refuse(call, 503, UNAVAILABLE,
 				   "The database cannot perform this now; try again.");
 		else

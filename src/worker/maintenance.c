@@ -80,6 +80,8 @@ static Job jobs[] = {
 	.actor = CPW_AS_RECORDER, .work = cpw_retention_remove_executions},
 	{.activity = "tidying counters",
 	.actor = CPW_AS_RECORDER, .work = cpw_retention_tidy_counters},
+	{.activity = "removing expired sessions",
+	.actor = CPW_AS_OWNER, .work = cpw_retention_forget_console},
 };
 
 static CpwShared *shared;

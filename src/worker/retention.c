@@ -416,3 +416,11 @@ cpw_retention_tidy_counters(void)
 	cpw_expiry_tidy_counters(shared->workers);
 	return 10 * MINUTE_MS;
 }
+
+long
+cpw_retention_forget_console(void)
+{
+	cpw_transaction_relax();
+	cpw_expiry_forget_console();
+	return 10 * MINUTE_MS;
+}

@@ -41,4 +41,7 @@ extern long cpw_retention_remove_executions(void);
 /* Removes counters that nobody writes any more. */
 extern long cpw_retention_tidy_counters(void);
 
+/* Removes the console's links and sessions that have expired. */
+extern long cpw_retention_forget_console(void);
+
 #endif							/* CPW_RETENTION_H */

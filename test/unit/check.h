@@ -55,6 +55,7 @@ typedef struct TestHeaders
 
 extern void add_header(TestHeaders *test, const char *name, const char *value);
 
+extern void test_browser(void);
 extern void test_challenge(void);
 extern void test_diagnosis(void);
 extern void test_forwarded(void);
@@ -71,6 +72,7 @@ extern void test_scheme(void);
 extern void test_seal(void);
 extern void test_signature(void);
 extern void test_sigv4(void);
+extern void test_stream(void);
 extern void test_template(void);
 extern void test_trigger_path(void);
 extern void test_utf8(void);

@@ -136,6 +136,7 @@ int
 main(void)
 {
 	static void (*const tests[]) (void) = {
+		test_browser,
 		test_challenge,
 		test_diagnosis,
 		test_forwarded,
@@ -152,6 +153,7 @@ main(void)
 		test_seal,
 		test_signature,
 		test_sigv4,
+		test_stream,
 		test_template,
 		test_trigger_path,
 		test_utf8,
