@@ -22,7 +22,7 @@
 #include "pg/settings.h"
 #include "store/console.h"
 #include "store/console_sessions.h"
-#include "store/routes.h"
+#include "store/version.h"
 #include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
@@ -209,7 +209,7 @@ refuse_session(Inquiry *inquiry)
 static bool
 check_version(Inquiry *inquiry)
 {
-	const char *version = cpw_routes_extension_version();
+	const char *version = cpw_version_of_extension();
 
 	if (version != NULL && strcmp(version, CPW_VERSION) == 0)
 		return true;

@@ -32,6 +32,11 @@ await sql(`CREATE ROLE console_reader; GRANT USAGE ON SCHEMA cp_webhook TO conso
 const send = async (payload, event = "push", secret = SECRET) => (await post(url, await delivery(event, payload, secret))).answer;
 for (let n = 0; n < 12; n++) await send({ ref: n % 3 ? "refs/heads/main" : `refs/heads/topic-${n}`, n });
 await send({ ref: "refs/heads/main" }, "push", "another secret");
+// An hour to look at, of two more webhooks as well.
+for (const name of ["docs-release", "shop-orders"]) await putWebhook(client, name, SECRET);
+await sql(`INSERT INTO cp_webhook.webhook_minutes SELECT w.webhook_id, 7, m % 60, date_trunc('minute', now()) - m * interval '1 minute',
+  (m * 7) % 11, (m * 5) % 7, CASE m % 9 WHEN 0 THEN 2 ELSE 0 END, CASE m % 13 WHEN 0 THEN 3 ELSE 0 END, 0
+  FROM cp_webhook.webhooks w, generate_series(1, 58) m`);
 
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
 const seen = []; // requests, errors of scripts, violations of the policy
