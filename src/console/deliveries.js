@@ -11,8 +11,9 @@ const COLUMNS = [
   { label: "Event", class: "short", cell: (row) => row.event },
   { label: "Reason", cell: (row) => row.reason ?? (row.redelivery_of ? "a redelivery" : "") },
 ];
-// What a page counts at once at most; beyond it is "more than".
+// What a question counts at most (of one webhook, of each outcome).
 const COUNTED = 10000;
+const COUNTED_OF_WEBHOOK = 1000;
 
 // The deliveries of a webhook, or of all. Returns [element, end].
 export function deliveryList(webhook) {
@@ -37,6 +38,7 @@ export function deliveryList(webhook) {
   let newest = null;
   let oldest = null;
   let came = 0;
+  let cameMore = false;
   let isOpen = false;
   let isPaged = false;
   let busy = false;
@@ -75,7 +77,7 @@ export function deliveryList(webhook) {
       body.children.length === 0 && !answer.reached && notice("No delivery is found."));
   };
   const say = () => {
-    count.textContent = came === 0 ? "" : `${came >= COUNTED ? "more than " : ""}${came} came since you opened this`;
+    count.textContent = came === 0 ? "" : `${cameMore ? "more than " : ""}${came} came since you opened this`;
   };
   const run = async (work) => {
     const mine = generation;
@@ -120,6 +122,7 @@ export function deliveryList(webhook) {
       const answer = await ask(question, { ...parameters(), since: newest });
       if (!isMine()) return;
       came += answer.newer ?? 0;
+      cameMore ||= answer.newer >= (webhook ? COUNTED_OF_WEBHOOK : COUNTED);
       say();
       if (isRead() && !isWanted) {
         const first = body.firstElementChild?.dataset.id;

@@ -100,8 +100,16 @@ DELIVERIES_OF_SCAN("(SELECT pg_catalog.count(*) FROM scan) >="
 
 /*
  * Of one webhook, by the index that begins with it: each outcome's newest, then
- * the newest of all of them.
+ * the newest of all of them. Rows are compared whole, and in the index's whole
+ * order, so that no plan reads them by id instead: where one webhook has nearly
+ * all deliveries of a day that looks as good, and is not for the others.
  */
+#define OF_OUTCOME(from, before) \
+	" FROM cp_webhook.deliveries d" \
+	" WHERE (d.webhook_id, d.outcome, d.id) >= (w.webhook_id, o.outcome, " from ")" \
+	"   AND (d.webhook_id, d.outcome, d.id) < (w.webhook_id, o.outcome, " before ")"
+#define BY_OUTCOME \
+	" ORDER BY d.webhook_id DESC, d.outcome DESC, d.id DESC"
 #define OUTCOMES \
 	"pg_catalog.unnest(ARRAY['triggered', 'ignored', 'duplicate'," \
 	" 'rejected', 'pong']) o (outcome)"
@@ -115,10 +123,8 @@ static const char webhook_deliveries_sql[] =
 "  WHERE w.name = " ARG("webhook") "),"
 " each AS MATERIALIZED (SELECT l.* FROM of_name w, " OUTCOMES
 "  CROSS JOIN LATERAL (SELECT" DELIVERY_COLUMNS
-"   FROM cp_webhook.deliveries d"
-"  WHERE d.webhook_id = w.webhook_id AND d.outcome = o.outcome"
-"    AND " BETWEEN("d.id")
-"  ORDER BY d.id DESC LIMIT " OUTCOME_LIMIT ") l"
+OF_OUTCOME(ID_ARG("from", FIRST_ID), ID_ARG("before", LAST_ID))
+BY_OUTCOME " LIMIT " OUTCOME_LIMIT ") l"
 "  WHERE " EQUALS("o.outcome", "outcome") "),"
 " scan AS MATERIALIZED (SELECT * FROM each d"
 /* Below the last of an outcome that has more, others may be missing. */
@@ -131,11 +137,11 @@ DELIVERIES_OF_SCAN("EXISTS (SELECT FROM each e GROUP BY e.outcome"
 				   " HAVING pg_catalog.count(*) >= " OUTCOME_LIMIT ")")
 "  'newer', CASE WHEN $1 ? 'since' AND NOT $1 ? 'text' THEN"
 "   (SELECT pg_catalog.count(*) FROM of_name w, " OUTCOMES
-"    CROSS JOIN LATERAL (SELECT FROM cp_webhook.deliveries d"
-"     WHERE d.webhook_id = w.webhook_id AND d.outcome = o.outcome"
-"       AND d.id > " ID_ARG("since", FIRST_ID)
+"    CROSS JOIN LATERAL (SELECT"
+OF_OUTCOME(ID_ARG("since", FIRST_ID), "'" LAST_ID "'")
+"       AND d.id <> " ID_ARG("since", FIRST_ID)
 "       AND " EQUALS("d.event", "event")
-"     LIMIT " OUTCOME_COUNTED ") n"
+BY_OUTCOME " LIMIT " OUTCOME_COUNTED ") n"
 "     WHERE " EQUALS("o.outcome", "outcome") ") END)::pg_catalog.text";
 
 static const char delivery_sql[] =

@@ -299,13 +299,29 @@ end_session(Inquiry *inquiry)
 	inquiry->text = "{}";
 }
 
-/* Makes what comes next the role's: its privileges, and its row security. */
+/*
+ * Makes what comes next the role's: its privileges, and its row security. Plans
+ * are kept, and a partition that was empty when one was made must be read in
+ * the order of its index when it is large.
+ */
 static void
 become(Oid role, bool is_change)
 {
+	static const struct
+	{
+		const char *name;
+		const char *value;
+	}			settings[] = {
+		{"row_security", "on"},
+		{"enable_sort", "off"},
+		{"enable_bitmapscan", "off"},
+	};
+
 	cpw_transaction_become(role);
-	(void) set_config_option("row_security", "on", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_LOCAL, true, 0, false);
+	for (size_t i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i].name, settings[i].value,
+								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+								 true, 0, false);
 	if (!is_change)
 		XactReadOnly = true;
 }

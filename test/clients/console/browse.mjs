@@ -5,7 +5,7 @@
 import { mkdir } from "node:fs/promises";
 import pg from "pg";
 import { chromium } from "playwright-core";
-import { Checks, delivery, post, putWebhook } from "../support.mjs";
+import { Checks, delivery, each, post, putWebhook } from "../support.mjs";
 
 const SECRET = "a secret of the test";
 const EVIL = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>";
@@ -87,9 +87,28 @@ try {
   await waits("it arrives by itself", async () => (await page.locator("table.list tbody tr").count()) === before + 1);
   await waits("and is counted", async () => (await text(page, ".bar")).includes("1 came"));
   checks.equal(await text(page, "table.list tbody tr .outcome"), "ignored", "as the first");
+  await page.click("table.list tbody tr:first-child a");
+  await page.waitForSelector("[data-step='filter 1']");
+  const ignoredId = page.url().split("/").pop();
+  await page.goBack();
+  await page.waitForSelector("#live-state:text-is('connected')");
+  await waits("and is there when one comes back", async () => (await page.locator("table.list tbody tr").count()) === before + 1);
+  await page.evaluate(() => { document.activeElement.blur(); scrollTo(0, 0); });
+
+  // However many come, it is a page of them, and a number.
+  await each(Array.from({ length: 300 }), 16, () => send({ ref: "refs/heads/topic" }));
+  await waits("300 more are counted", async () => (await text(page, ".bar")).includes("300 came"));
+  checks.equal(await page.locator("table.list tbody tr").count(), 50, "and the list is a page");
+  await page.evaluate(() => scrollTo(0, 600));
+  await send({ ref: "refs/heads/topic", last: true });
+  await waits("what is read does not move", async () => (await text(page, ".bar button")).includes("1 new"));
+  await page.click(".bar button");
+  await waits("until it is asked for", async () => page.locator(".bar button").isHidden());
+  await page.click("text=Older");
+  await waits("older ones are a page more", async () => (await page.locator("table.list tbody tr").count()) === 100);
+  await page.goto(`${page.url().split("#")[0]}#/delivery/${ignoredId}`);
 
   // ---- why ----
-  await page.click("table.list tbody tr:first-child a");
   await page.waitForSelector("[data-step='filter 1']");
   const why = await text(page, "[data-step='filter 1']");
   checks.ok(why.includes("\"refs/heads/topic\"") && why.includes("\"refs/heads/main\"") && why.includes("failed"), `found and wanted: ${why}`);
@@ -113,7 +132,7 @@ try {
   await page.click("#run");
   await waits("with another filter it would trigger", async () => (await text(page, "#result .explanation p")).includes("triggered"));
   await page.click("#back-test");
-  await waits("and the log says what else would", async () => (await text(page, "#result")).includes("Newly fire: 1"));
+  await waits("and the log says what else would", async () => (await text(page, "#result")).includes("Newly fire: 30"));
   await page.click("text=Copy it into the form");
   await page.waitForSelector("#body");
   checks.ok((await page.inputValue("#body")).includes("refs/heads/topic"), "a recorded payload in the form");
