@@ -7,6 +7,7 @@
 #include "api/operation.h"
 #include "compat.h"
 #include "pg/definition.h"
+#include "pg/node.h"
 #include "pg/page_token.h"
 #include "pg/settings.h"
 #include "store/pipelines.h"
@@ -105,6 +106,7 @@ cp_webhook_put_webhook(PG_FUNCTION_ARGS)
 	CpwDefinition *definition;
 	CpwResource resource = {.type = CPW_RESOURCE_WEBHOOK};
 
+	cpw_node_check_defines("put_webhook");
 	definition = cpw_definition_read(request, "webhook", &problems);
 	cpw_definition_check_filters(definition, &problems);
 	cpw_definition_check_target(definition, lock_target(definition),
@@ -168,6 +170,7 @@ cp_webhook_delete_webhook(PG_FUNCTION_ARGS)
 												  &cpw_shape_delete_webhook);
 	CpwResource resource = {.type = CPW_RESOURCE_WEBHOOK};
 
+	cpw_node_check_defines("delete_webhook");
 	resource.name = cpw_json_get_text(request, "name");
 	if (cpw_webhooks_delete(resource.name))
 		cpw_tags_remove(&resource, NULL);

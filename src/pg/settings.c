@@ -55,6 +55,7 @@ char	   *cpw_setting_role;
 int			cpw_setting_max_attempts;
 int			cpw_setting_notify;
 bool		cpw_setting_notify_pipeline_channels;
+bool		cpw_setting_ingest_only;
 
 /* Settings of ages are in minutes, the longest unit that the server has. */
 #define DAYS			(24 * 60)
@@ -286,6 +287,10 @@ cpw_settings_define(void)
 	DefineCustomBoolVariable("cp_webhook.notify_pipeline_channels",
 							 "Whether a channel of the pipeline is notified as well.",
 							 NULL, &cpw_setting_notify_pipeline_channels, false,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("cp_webhook.ingest_only",
+							 "Whether definitions come from another node, and executions go to one.",
+							 NULL, &cpw_setting_ingest_only, false,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("cp_webhook");
 }

@@ -45,6 +45,7 @@ extern char *cpw_setting_role;
 extern int cpw_setting_max_attempts;
 extern int cpw_setting_notify;	/* CpwNotify */
 extern bool cpw_setting_notify_pipeline_channels;
+extern bool cpw_setting_ingest_only;
 
 /* What is notified when executions start. */
 typedef enum CpwNotify

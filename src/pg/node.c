@@ -1,0 +1,32 @@
+/*
+ * node.c
+ *		What a node that only takes deliveries leaves to others.
+ */
+#include "postgres.h"
+
+#include "pg/node.h"
+#include "pg/settings.h"
+
+static void
+check(const char *operation, const char *hint)
+{
+	if (!cpw_setting_ingest_only)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("%s is not for an ingest node", operation),
+			 errdetail("cp_webhook.ingest_only is on: definitions come from another node, and executions go to one."),
+			 errhint("%s", hint)));
+}
+
+void
+cpw_node_check_defines(const char *operation)
+{
+	check(operation, "Call it on the definition node: what it changes arrives here.");
+}
+
+void
+cpw_node_check_claims(const char *operation)
+{
+	check(operation, "Call it on the hub, where the executions of all nodes are.");
+}
