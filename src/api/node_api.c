@@ -90,6 +90,7 @@ cp_webhook_make_partitions(PG_FUNCTION_ARGS)
 								 "Member must be an instant of the last %d days",
 								 MAX_DAYS);
 	cpw_errors_raise_all(&problems);
+	PreventCommandIfReadOnly("make_partitions()");
 	cpw_session_open();
 	for (TimestampTz day = since; day < now + USECS_PER_DAY;
 		 day += USECS_PER_DAY)

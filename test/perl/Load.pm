@@ -16,7 +16,7 @@ Load - a sender of many signed deliveries that never gives one up
 Deliveries become due at the given rate, whatever the server does. Each is sent
 until it is answered 200, always with the same delivery id; what was answered
 something else, cut, refused or not answered in five seconds is sent again after
-a tenth of a second. The port of a refused connection is left for the next one.
+a tenth of a second. Connections are made to the ports in turn.
 
 =cut
 
@@ -217,12 +217,11 @@ sub _connection
 
 	return $idle if $idle;
 	return if keys %{ $self->{open} } >= $self->{connections};
-	my $port = $self->{ports}[ $self->{port} % @{ $self->{ports} } ];
+	my $port = $self->{ports}[ $self->{port}++ % @{ $self->{ports} } ];
 	my $socket = IO::Socket::INET->new(PeerHost => '127.0.0.1', PeerPort => $port, Proto => 'tcp', Timeout => 1);
 
 	if (!$socket)
 	{
-		$self->{port}++;
 		_note($self, error => 'refused');
 		return;
 	}
