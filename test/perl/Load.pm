@@ -16,7 +16,7 @@ Load - a sender of many signed deliveries that never gives one up
 Deliveries become due at the given rate, whatever the server does. Each is sent
 until it is answered 200, always with the same delivery id; what was answered
 something else, cut, refused or not answered in five seconds is sent again after
-a tenth of a second. Connections are made to the ports in turn.
+a tenth of a second, then after twice as long, up to one second. Connections are made to the ports in turn.
 
 =cut
 
@@ -35,7 +35,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(start_sending acked_by finish_sending);
 
-use constant { RETRY_PAUSE => 0.1, ANSWER_TIMEOUT => 5, DRAIN_TIMEOUT => 90 };
+use constant { RETRY_PAUSE => 0.1, MAX_PAUSE => 1, ANSWER_TIMEOUT => 5, DRAIN_TIMEOUT => 90 };
 
 my $loads = 0;
 
@@ -291,7 +291,9 @@ sub _again
 	my $delivery = delete $connection->{delivery};
 
 	_note($self, error => $kind);
-	$delivery->{not_before} = time + RETRY_PAUSE;
+	my $pause = RETRY_PAUSE * 2**($delivery->{tries} - 1);
+
+	$delivery->{not_before} = time + ($pause < MAX_PAUSE ? $pause : MAX_PAUSE);
 	push @{ $self->{waiting} }, $delivery;
 	return;
 }

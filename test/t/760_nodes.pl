@@ -14,6 +14,7 @@ use CpWebhook;
 use Lifecycle;
 use Load;
 use Maintenance;
+use Nodes;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -22,80 +23,20 @@ use Time::HiRes qw(sleep time);
 my $deliveries = $ENV{NODES_DELIVERIES} || 3000;
 my $rate = $ENV{NODES_RATE} || 1000;
 
-my $keys = PostgreSQL::Test::Utils::tempdir() . '/keys';
-append_to_file($keys, 'first ' . 'QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY=' . "\n");
-chmod 0600, $keys;
-my $conf = "max_logical_replication_workers = 10\nmax_worker_processes = 24\nwal_retrieve_retry_interval = 200ms\n"
-  . "restart_after_crash = on\n";
-
-sub start_node
-{
-	my ($name, %settings) = @_;
-	return start_receivers($name, init => [ allows_streaming => 'logical' ], conf => $conf,
-		settings => { secret_key_file => $keys, %settings });
-}
-
 my %node = (hub => start_node('hub', workers => 0));
 $node{$_} = start_node($_, ingest_only => 'on', notify => 'off') foreach qw(a b);
 my ($hub, $a, $b) = @node{qw(hub a b)};
 my @ingest = ($a, $b);
 
-sub sql
-{
-	my ($node, $statement) = @_;
-	return $node->safe_psql('postgres', $statement);
-}
-
 # ---- set up, by the page's own commands ----
-
-# The blocks of README.md under "run by" this test: where, and the text.
-sub read_commands
-{
-	my $page = slurp_file("$FindBin::RealBin/../../README.md");
-	my @commands;
-
-	push @commands, { where => $1, text => $2 }
-	  while $page =~ m{^<!-- run by test/t/760_nodes\.pl: (\w+) -->\n```plpgsql\n(.*?)^```$}mgs;
-	return @commands;
-}
-
-# A host of the page is the socket of one of our servers.
-sub run_commands
-{
-	my ($node, $text, $other) = @_;
-
-	$text =~ s{(cp_webhook_(?:from_)?|host=)a\b}{$1$other}g if defined $other;
-	$text =~ s{host=(\w+)\.example port=5432}{'host=' . $node{$1}->host . ' port=' . $node{$1}->port}ge;
-	# CREATE SUBSCRIPTION can't be in a transaction, as several at once would be.
-	my ($status, $out, $errors) = $node->psql('postgres', $text);
-	is($status, 0, 'a command of the page runs on ' . $node->name) or diag("$text\n$errors");
-	return $out;
-}
 
 create_pipeline($hub, 'pipeline', Branch => 'main');
 my $early = put_webhook($hub, 'early', secret => 's3cret');
 is(sql($hub, q{SELECT secret LIKE '%s3cret%' FROM cp_webhook.webhook_definitions}), 'f', 'secrets are sealed');
 is(try_get($_, '/healthz')->{status}, 503, $_->name . ' is not ready before it has the definitions') foreach @ingest;
 
-my @commands = read_commands();
-is(scalar @commands, 6, 'the page has its commands');
-my ($role, $publish_definitions, $ingest_commands, $hub_commands, $watch, $synchronous) = map { $_->{text} } @commands;
-run_commands($_, $role) foreach $hub, @ingest;
-run_commands($hub, $publish_definitions);
-foreach my $name (qw(a b))
-{
-	run_commands($node{$name}, $ingest_commands, $name);
-	run_commands($hub, $hub_commands, $name);
-}
-sub copied
-{
-	my ($node) = @_;
-	return sql($node, q{SELECT count(*) > 0 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel}) eq 't';
-}
-foreach my $node ($hub, @ingest)
-{
-	poll($node->name . ' has copied what was there', sub { copied($node) });
-}
+set_up_nodes(%node);
+my %command = read_commands();
 poll($_->name . ' is ready', sub { try_get($_, '/healthz')->{status} == 200 }) foreach @ingest;
 
 is(sql($hub, 'SELECT count(*) FROM cp_webhook.publish_definitions()'), '4', 'publish_definitions() again: the same');
@@ -111,20 +52,6 @@ is(sql($a, q{SELECT c.relname || '.' || a.attname FROM pg_attribute a JOIN pg_cl
 
 # ---- definitions go out ----
 
-# The hub has everything that the nodes have recorded until now.
-sub wait_for_events
-{
-	foreach my $node (@ingest)
-	{
-		$node->wait_for_catchup('cp_webhook_from_' . $node->name, 'replay', $node->lsn('insert'));
-	}
-	return;
-}
-sub wait_for_definitions
-{
-	$hub->wait_for_catchup('cp_webhook_' . $_->name, 'replay', $hub->lsn('insert')) foreach @ingest;
-	return;
-}
 sub status_of
 {
 	my ($node, $path, %options) = @_;
@@ -156,7 +83,7 @@ call($hub, 'put_webhook', webhook_request('late', secret => 'n3w'));
 poll('a new secret is known on ' . $_->name, sub { try_post($_, $late, '{}', secret => 'n3w')->{status} == 200 }) foreach @ingest;
 is(status_of($_, $late)->{status}, 401, 'and the old one is not taken') foreach @ingest;
 call($hub, 'tag_resource', { resourceArn => sql($hub, q{SELECT arn FROM cp_webhook.webhooks WHERE name = 'late'}), tags => [ { key => 'team', value => 'web' } ] });
-wait_for_definitions();
+wait_for_definitions(%node);
 is(sql($_, 'SELECT key, value FROM cp_webhook.resource_tags'), 'team|web', 'tags go out') foreach @ingest;
 
 # ---- what an ingest node leaves to others ----
@@ -179,7 +106,7 @@ is(sql($a, q{SELECT cp_webhook.test_webhook('{"name": "early", "body": {}}') ->>
 
 # ---- events come in ----
 
-wait_for_events();
+wait_for_events(%node);
 is(sql($hub, 'SELECT count(*), count(DISTINCT id) FROM cp_webhook.executions'), sql($hub, 'SELECT count(*), count(*) FROM cp_webhook.trigger_events WHERE webhook IS NOT NULL'), 'each execution is on the hub with its delivery');
 my $all = join ' + ', map { sql($_, 'SELECT count(*) FROM cp_webhook.deliveries') } @ingest;
 is(sql($hub, 'SELECT count(*) FROM cp_webhook.deliveries'), eval $all, 'and the deliveries of all outcomes');
@@ -189,7 +116,7 @@ sql($hub, q{DELETE FROM cp_webhook.executions WHERE status <> 'Superseded'});
 
 my $listener = listen_for_notifications($hub);
 my $sent = status_of($a, $early, id => 'told', event => 'push');
-wait_for_events();
+wait_for_events(%node);
 my ($told) = take_notifications($listener, 1);
 is_deeply({ map { $_ => $told->{$_} } qw(pipelineExecutionId pipelineName webhook event) },
 	{ pipelineExecutionId => $sent->{json}{pipelineExecutionId}, pipelineName => 'pipeline', webhook => 'early', event => 'push' }, 'the hub notifies of it');
@@ -204,7 +131,7 @@ is(call($hub, 'get_pipeline_execution', { pipelineName => 'pipeline', pipelineEx
 my %answer = map { $_->name => status_of($_, $early, id => 'twice') } @ingest;
 is($answer{$_}{json}{status}, 'triggered', "the same id triggers on $_") foreach qw(a b);
 is(status_of($a, $early, id => 'twice')->{json}{status}, 'duplicate', 'but not twice on one');
-wait_for_events();
+wait_for_events(%node);
 my @both = map { $answer{$_}{json}{pipelineExecutionId} } qw(a b);
 is(sql($hub, q{SELECT status, count(*) FROM cp_webhook.trigger_events WHERE provider_delivery_id = 'twice' GROUP BY 1 ORDER BY 1}), "InProgress|1\nSuperseded|1", 'on the hub one of the two waits');
 my ($first, $second, $reason) = split /\|/, sql($hub, q{SELECT k.execution, e.id, e.reason FROM cp_webhook.delivery_keys k, cp_webhook.trigger_events e
@@ -220,7 +147,7 @@ sql($hub, q{SELECT cp_webhook.complete_execution(id, nonce) FROM cp_webhook.exec
 my $again = sql($b, q{SELECT cp_webhook.redeliver(id) FROM cp_webhook.deliveries WHERE provider_delivery_id = 'twice'});
 my $started = call($a, 'start_pipeline_execution', { name => 'pipeline', clientRequestToken => 'token-1' })->{pipelineExecutionId};
 my $other = call($b, 'start_pipeline_execution', { name => 'pipeline', clientRequestToken => 'token-1' })->{pipelineExecutionId};
-wait_for_events();
+wait_for_events(%node);
 is(sql($hub, "SELECT status FROM cp_webhook.executions WHERE delivery = '$again'"), 'InProgress', 'a redelivery on a node is no duplicate');
 is(sql($hub, "SELECT count(*) FROM cp_webhook.executions WHERE id IN ('$started', '$other')"), '2', 'executions that are started on nodes arrive too');
 
@@ -231,9 +158,9 @@ my $declaration = call($hub, 'get_pipeline', { name => 'pipeline' })->{pipeline}
 delete $declaration->{version};
 call($hub, 'create_pipeline', { pipeline => { %$declaration, name => lc $_, executionMode => $_ } }) foreach qw(QUEUED PARALLEL);
 my %path = map { $_ => put_webhook($hub, $_, pipeline => $_, secret => 's3cret') } qw(queued parallel);
-wait_for_definitions();
+wait_for_definitions(%node);
 my @order = map { status_of($ingest[ $_ % 2 ], $path{queued}, id => "q-$_")->{json}{pipelineExecutionId} } 1 .. 4;
-wait_for_events();
+wait_for_events(%node);
 my @claims;
 foreach my $execution (@order)
 {
@@ -258,7 +185,7 @@ $b->start;
 wait_until_listening($b);
 poll('the node that was away catches up', sub { status_of($b, $third, id => 'back')->{status} == 200 });
 is(status_of($b, $late, secret => 'n3w')->{status}, 404, 'and knows what was deleted');
-wait_for_events();
+wait_for_events(%node);
 is(sql($hub, q{SELECT count(*), count(DISTINCT provider_delivery_id) FROM cp_webhook.trigger_events WHERE provider_delivery_id ~ '^(away-|back)'}), '4|4', 'the hub has what was taken meanwhile');
 
 # ---- a delivery of a day for which the hub has no partition ----
@@ -276,7 +203,7 @@ sql($a, qq{WITH d AS (INSERT INTO cp_webhook.deliveries (id, received_at, webhoo
 poll('the hub has no partition for it', sub { log_since($hub, $position) =~ /no partition of relation "deliveries" found for row/ });
 status_of($a, $early, id => 'behind');
 sql($hub, q{SELECT cp_webhook.make_partitions(now() - interval '40 days')});
-wait_for_events();
+wait_for_events(%node);
 is(sql($hub, q{SELECT count(*) FROM cp_webhook.trigger_events WHERE provider_delivery_id = 'behind' OR execution_id = delivery}), '2', 'then it goes on');
 
 # ---- an ingest node removes by age alone ----
@@ -286,7 +213,7 @@ set_settings($hub, delivery_retention => '35d', execution_retention => '10d');
 wake_maintenance($a, q{NOT EXISTS (SELECT FROM cp_webhook.deliveries WHERE received_at < now() - interval '35 days')});
 wake_maintenance($a, q{NOT EXISTS (SELECT FROM cp_webhook.executions WHERE created_at < now() - interval '10 days')});
 cmp_ok(sql($a, q{SELECT count(*) FROM cp_webhook.executions}), '>', 0, 'an ingest node removes what is old, ended or not');
-wait_for_events();
+wait_for_events(%node);
 wake_maintenance($hub, 'partitions_dropped > 0 FROM cp_webhook.maintenance_stats()');
 is(sql($hub, q{SELECT count(*) FROM cp_webhook.trigger_events WHERE execution_id = delivery}), '1', 'which the hub keeps until it has ended');
 
@@ -305,7 +232,7 @@ $a->start;
 my $result = finish_sending($load);
 my $start = time;
 is($result->{acked}, $deliveries, "$deliveries deliveries are acked");
-wait_for_events();
+wait_for_events(%node);
 note(sprintf 'the hub had them all %.2f s after the last ack; errors: %s', time - $start, join(', ', map { "$_ $result->{errors}{$_}" } sort keys %{ $result->{errors} }));
 note('recorded by ' . join ', ', map { $_->name . ' ' . sql($_, q{SELECT count(*) FROM cp_webhook.deliveries WHERE webhook = 'parallel'}) } @ingest);
 is(sql($hub, q{SELECT count(DISTINCT provider_delivery_id) FROM cp_webhook.trigger_events WHERE webhook = 'parallel'}), $deliveries, 'and counted on the hub');
@@ -321,11 +248,11 @@ while (sql($hub, q{WITH c AS (SELECT id, nonce FROM cp_webhook.claim_executions(
 	$rounds++;
 }
 is(sql($hub, 'SELECT count(*), count(DISTINCT id) FROM done'), "$deliveries|$deliveries", 'consumers get each once');
-run_commands($hub, $watch);
+run_commands(\%node, $hub, $command{watch});
 
 # ---- a put that is live everywhere when it returns ----
 
-run_commands($hub, $synchronous);
+run_commands(\%node, $hub, $command{synchronous});
 poll('the nodes are synchronous', sub { sql($hub, q{SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'}) eq '2' });
 foreach my $round (1 .. 5)
 {
