@@ -4,19 +4,17 @@
  */
 #include "postgres.h"
 
+#include "pg/errors.h"
 #include "pg/node.h"
 #include "pg/settings.h"
 
 static void
 check(const char *operation, const char *hint)
 {
-	if (!cpw_setting_ingest_only)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("%s is not for an ingest node", operation),
-			 errdetail("cp_webhook.ingest_only is on: definitions come from another node, and executions go to one."),
-			 errhint("%s", hint)));
+	if (cpw_setting_ingest_only)
+		cpw_errors_raise(CPW_CONFLICT,
+						 "cp_webhook.ingest_only is on: definitions come from another node, and executions go to one.",
+						 hint, "%s is not for an ingest node", operation);
 }
 
 void

@@ -9,9 +9,9 @@
 
 /*
  * At the beginning of an operation that changes definitions, or that claims or
- * ends executions. Raises 55000 where cp_webhook.ingest_only is on: what such
- * a node changed by itself would be in the way of what it is sent, and would
- * reach nobody else.
+ * ends executions. Raises ConflictException where cp_webhook.ingest_only is on:
+ * what such a node changed by itself would be in the way of what it is sent,
+ * and would reach nobody else.
  */
 extern void cpw_node_check_defines(const char *operation);
 extern void cpw_node_check_claims(const char *operation);

@@ -99,7 +99,7 @@ my %refused = (
 	untag_resource => { resourceArn => $arn, tagKeys => ['team'] },
 	stop_pipeline_execution => { pipelineName => 'pipeline', pipelineExecutionId => $id });
 delete $refused{create_pipeline}{pipeline}{version};
-like(try_call($a, $_, $refused{$_}), qr/ERROR:  55000: $_ is not for an ingest node.*HINT:  Call it on the (definition node|hub)/s, "$_ is refused on an ingest node") foreach sort keys %refused;
+like(try_call($a, $_, $refused{$_}), qr/ERROR:  CP021: ConflictException: $_ is not for an ingest node.*HINT:  Call it on the (definition node|hub)/s, "$_ is refused on an ingest node") foreach sort keys %refused;
 my ($status, undef, $errors) = $a->psql('postgres', q{SELECT * FROM cp_webhook.claim_executions('worker')});
 like($errors, qr/claim_executions is not for an ingest node/, 'so is claim_executions');
 is(sql($a, q{SELECT cp_webhook.test_webhook('{"name": "early", "body": {}}') ->> 'outcome'}), 'triggered', 'test_webhook is not');
@@ -249,6 +249,68 @@ while (sql($hub, q{WITH c AS (SELECT id, nonce FROM cp_webhook.claim_executions(
 }
 is(sql($hub, 'SELECT count(*), count(DISTINCT id) FROM done'), "$deliveries|$deliveries", 'consumers get each once');
 run_commands(\%node, $hub, $command{watch});
+
+# ---- acked when the hub has it as well ----
+
+sql($a, q{ALTER SYSTEM SET synchronous_standby_names = 'cp_webhook_from_a'});
+$a->reload;
+sql($hub, "ALTER SUBSCRIPTION cp_webhook_from_$_ SET (synchronous_commit = on)") foreach qw(a b);
+poll('the hub is synchronous for a', sub { sql($a, q{SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'}) eq '1' });
+foreach my $round (1 .. 5)
+{
+	my $answer = status_of($a, $early, id => "sure-$round");
+
+	is(sql($hub, "SELECT count(*) FROM cp_webhook.executions WHERE id = '$answer->{json}{pipelineExecutionId}'"), '1', "delivery $round is on the hub when it is acked");
+}
+
+# ---- a hub that is another server than the definition node, and comes later ----
+
+my $late_hub = start_node('late', workers => 0);
+sql($late_hub, q{SELECT cp_webhook.make_partitions(now() - interval '40 days')});
+my $from = sub { 'host=' . $_[0]->host . ' port=' . $_[0]->port . ' dbname=postgres user=cp_webhook_replication' };
+sql($late_hub, "CREATE SUBSCRIPTION late_definitions CONNECTION '" . $from->($hub) . "' PUBLICATION cp_webhook_definitions");
+sql($late_hub, "CREATE SUBSCRIPTION late_from_b CONNECTION '" . $from->($b) . "' PUBLICATION cp_webhook_events");
+poll('it has copied what was there', sub { sql($late_hub, q{SELECT count(*) = 6 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel}) eq 't' });
+is(sql($late_hub, "SELECT count(*) FROM cp_webhook.$_"), sql($b, "SELECT count(*) FROM cp_webhook.$_"), "all $_ of a node") foreach qw(deliveries executions);
+my $copied = status_of($b, $early, id => 'late hub')->{json}{pipelineExecutionId};
+$b->wait_for_catchup('late_from_b', 'replay', $b->lsn('insert'));
+is(sql($late_hub, "SELECT pipeline, webhook FROM cp_webhook.trigger_events WHERE execution_id = '$copied'"), 'pipeline|early', 'and what comes then');
+is(sql($late_hub, q{SELECT count(*) FROM cp_webhook.claim_executions('worker', '{parallel}', 5)}), '5', 'which can be claimed by the modes that are put elsewhere');
+sql($late_hub, "DROP SUBSCRIPTION $_") foreach qw(late_definitions late_from_b);
+$late_hub->stop;
+
+# ---- the hub fails over to a standby of its own ----
+
+$hub->backup('base');
+my $second = PostgreSQL::Test::Cluster->new('second');
+$second->init_from_backup($hub, 'base', has_streaming => 1);
+$second->start;
+sql($hub, q{ALTER SYSTEM SET synchronous_standby_names = 'second'});
+$hub->reload;
+poll('the standby is synchronous', sub { sql($hub, q{SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'}) eq '1' });
+sql($a, q{ALTER SYSTEM RESET synchronous_standby_names});
+$a->reload;
+is(sql($second, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'logical replication apply%'}), '0', 'a standby takes nothing from the nodes');
+$load = start_sending(ports => [ map { port_of($_) } @ingest ], paths => [ $path{parallel} ], secret => 's3cret', rate => 500, count => 1500, id => sub { "failover-$_[0]" });
+poll('some have been acked', sub { acked_by($load) > 500 }, 0.05);
+$hub->kill9;
+$second->promote;
+$result = finish_sending($load);
+is($result->{acked}, 1500, 'ingest nodes go on without it');
+$node{hub} = $hub = $second;
+wait_for_events(%node);
+is(sql($hub, q{SELECT count(*), count(DISTINCT provider_delivery_id) FROM cp_webhook.trigger_events WHERE provider_delivery_id LIKE 'failover-%' AND status = 'InProgress'}), '1500|1500',
+	'the promoted one takes up where the other one was: all are there, once');
+foreach my $name (qw(a b))
+{
+	sql($hub, "SELECT pg_create_logical_replication_slot('cp_webhook_$name', 'pgoutput')");
+	sql($node{$name}, "ALTER SUBSCRIPTION cp_webhook_$name CONNECTION '" . $from->($hub) . q{'});
+}
+my $fourth = put_webhook($hub, 'fourth', secret => 's3cret');
+foreach my $node (@ingest)
+{
+	poll('what is put there answers on ' . $node->name, sub { status_of($node, $fourth)->{status} == 200 });
+}
 
 # ---- a put that is live everywhere when it returns ----
 
