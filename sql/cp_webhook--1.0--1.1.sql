@@ -200,6 +200,23 @@ CREATE TRIGGER executions_changed
 
 ALTER TABLE cp_webhook.executions ENABLE ALWAYS TRIGGER executions_changed;
 
+CREATE FUNCTION cp_webhook.execution_arrived() RETURNS trigger
+  LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+  SET enable_bitmapscan = off SET jit = off
+  AS 'MODULE_PATHNAME', 'cp_webhook_execution_arrived';
+
+REVOKE ALL ON FUNCTION cp_webhook.execution_arrived() FROM PUBLIC;
+
+COMMENT ON FUNCTION cp_webhook.execution_arrived() IS 'trigger: of an execution that logical replication brings, keeps the sender''s delivery id, ends it where another node has taken the same delivery before, else notifies';
+
+CREATE CONSTRAINT TRIGGER execution_arrived
+  AFTER INSERT ON cp_webhook.executions
+  DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION cp_webhook.execution_arrived();
+
+ALTER TABLE cp_webhook.executions ENABLE REPLICA TRIGGER execution_arrived;
+
 CREATE FUNCTION cp_webhook.claim_executions(
     worker text, pipelines text[] DEFAULT NULL, max_batch integer DEFAULT 1,
     lease interval DEFAULT '5 minutes',
@@ -663,6 +680,37 @@ REVOKE ALL ON FUNCTION cp_webhook.end_console_sessions() FROM PUBLIC;
 
 COMMENT ON FUNCTION cp_webhook.end_console_sessions() IS 'ends the console''s sessions and unused links of the roles that the caller can become, at once; returns how many';
 
+CREATE FUNCTION cp_webhook.publish_definitions(
+    OUT publication text, OUT "table" text, OUT columns text[])
+  RETURNS SETOF record
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_publish_definitions';
+
+REVOKE ALL ON FUNCTION cp_webhook.publish_definitions() FROM PUBLIC;
+
+COMMENT ON FUNCTION cp_webhook.publish_definitions() IS 'on the definition node: makes the publication cp_webhook_definitions, or brings it to what this version publishes, and returns its tables and columns. They hold secrets. Raises 42501 for who does not own the tables, or may not create in the database';
+
+CREATE FUNCTION cp_webhook.publish_events(
+    OUT publication text, OUT "table" text, OUT columns text[])
+  RETURNS SETOF record
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_publish_events';
+
+REVOKE ALL ON FUNCTION cp_webhook.publish_events() FROM PUBLIC;
+
+COMMENT ON FUNCTION cp_webhook.publish_events() IS 'on a node that takes deliveries: makes the publication cp_webhook_events of what is new in executions and deliveries, or brings it to what this version publishes, and returns its tables and columns. Raises 42501 for who does not own the tables, or may not create in the database';
+
+CREATE FUNCTION cp_webhook.make_partitions(since timestamptz) RETURNS integer
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'cp_webhook_make_partitions';
+
+REVOKE ALL ON FUNCTION cp_webhook.make_partitions(timestamptz) FROM PUBLIC;
+
+COMMENT ON FUNCTION cp_webhook.make_partitions(timestamptz) IS 'makes the partitions of deliveries that are missing from that day to this one, for deliveries of other nodes that are older than this one, and returns how many. Raises ValidationException (CP001)';
+
 DO $$
 DECLARE
   role text;
@@ -1010,6 +1058,8 @@ COMMENT ON TRIGGER definitions_truncated ON cp_webhook.pipeline_definitions IS '
 COMMENT ON TRIGGER definitions_changed ON cp_webhook.pipeline_versions IS 'makes the receivers forget what they have compiled';
 
 COMMENT ON TRIGGER definitions_truncated ON cp_webhook.pipeline_versions IS 'makes the receivers forget what they have compiled';
+
+COMMENT ON TRIGGER execution_arrived ON cp_webhook.executions IS 'deduplicates and notifies what other nodes have recorded';
 
 COMMENT ON TRIGGER executions_changed ON cp_webhook.executions IS 'keeps the bounds at which claims begin to look';
 

@@ -18,6 +18,7 @@
 #include "pg/era.h"
 #include "pg/errors.h"
 #include "pg/front.h"
+#include "pg/node.h"
 #include "pg/notification.h"
 #include "store/claims.h"
 #include "store/positions.h"
@@ -190,6 +191,7 @@ cp_webhook_claim_executions(PG_FUNCTION_ARGS)
 
 	read_claim(fcinfo, &claim);
 	PreventCommandIfReadOnly("claim_executions()");
+	cpw_node_check_claims("claim_executions");
 	InitMaterializedSRF(fcinfo, 0);
 	cpw_session_open();
 	cpw_claims_take(&claim, result->setResult, result->setDesc);

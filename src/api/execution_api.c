@@ -8,6 +8,7 @@
 #include "api/operation.h"
 #include "compat.h"
 #include "miscadmin.h"
+#include "pg/node.h"
 #include "pg/page_token.h"
 #include "store/executions.h"
 #include "store/pipelines.h"
@@ -114,6 +115,7 @@ cp_webhook_stop_pipeline_execution(PG_FUNCTION_ARGS)
 	bool		is_claimed;
 	bool		is_stopping;
 
+	cpw_node_check_claims("stop_pipeline_execution");
 	if (!cpw_executions_lock(pipeline, id, &status, &is_claimed))
 		cpw_errors_raise(CPW_PIPELINE_EXECUTION_NOT_STOPPABLE,
 						 "At 'pipelineExecutionId'.",

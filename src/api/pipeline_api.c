@@ -10,6 +10,7 @@
 #include "compat.h"
 #include "pg/declaration.h"
 #include "pg/definition.h"
+#include "pg/node.h"
 #include "pg/page_token.h"
 #include "pg/settings.h"
 #include "store/pipelines.h"
@@ -74,6 +75,7 @@ cp_webhook_create_pipeline(PG_FUNCTION_ARGS)
 	CpwJsonWriter answer = {0};
 	Jsonb	   *declaration;
 
+	cpw_node_check_defines("create_pipeline");
 	cpw_declaration_check(given, &problems);
 	cpw_definition_check_tags(cpw_json_container(tags), &problems);
 	declaration = cpw_declaration_store(given, 1, NULL, &problems);
@@ -112,6 +114,7 @@ cp_webhook_update_pipeline(PG_FUNCTION_ARGS)
 	CpwPipeline pipeline;
 	Jsonb	   *declaration;
 
+	cpw_node_check_defines("update_pipeline");
 	if (!cpw_pipelines_find(cpw_json_get_text(given, "name"),
 							CPW_PIPELINE_CHANGE, &pipeline))
 		raise_not_found(cpw_json_get_text(given, "name"), "pipeline.name");
@@ -223,6 +226,7 @@ cp_webhook_delete_pipeline(PG_FUNCTION_ARGS)
 												  &cpw_shape_delete_pipeline);
 	CpwResource resource = {.type = CPW_RESOURCE_PIPELINE};
 
+	cpw_node_check_defines("delete_pipeline");
 	resource.name = cpw_json_get_text(request, "name");
 	if (cpw_pipelines_delete(resource.name))
 	{

@@ -8,6 +8,7 @@
 #include "compat.h"
 #include "pg/arn.h"
 #include "pg/definition.h"
+#include "pg/node.h"
 #include "pg/page_token.h"
 #include "store/pipelines.h"
 #include "store/tags.h"
@@ -58,6 +59,7 @@ cp_webhook_tag_resource(PG_FUNCTION_ARGS)
 	CpwResource resource;
 	int			count;
 
+	cpw_node_check_defines("tag_resource");
 	cpw_definition_check_tags(cpw_json_container(tags), &problems);
 	cpw_errors_raise_all(&problems);
 	resource = read_resource(request, true);
@@ -85,6 +87,7 @@ cp_webhook_untag_resource(PG_FUNCTION_ARGS)
 	CpwProblems problems = {0};
 	CpwResource resource;
 
+	cpw_node_check_defines("untag_resource");
 	for (int i = 0; i < cpw_json_length(list); i++)
 	{
 		char	   *key = cpw_json_string(getIthJsonbValueFromContainer(list, i));

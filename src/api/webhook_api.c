@@ -8,6 +8,7 @@
 #include "api/registering.h"
 #include "compat.h"
 #include "pg/definition.h"
+#include "pg/node.h"
 #include "pg/page_token.h"
 #include "pg/settings.h"
 #include "store/pipelines.h"
@@ -110,6 +111,7 @@ cp_webhook_put_webhook(PG_FUNCTION_ARGS)
 	Jsonb	   *declaration;
 	CpwResource resource = {.type = CPW_RESOURCE_WEBHOOK};
 
+	cpw_node_check_defines("put_webhook");
 	definition = cpw_definition_read(request, "webhook", &problems);
 	cpw_definition_check_filters(definition, &problems);
 	declaration = lock_target(definition);
@@ -174,6 +176,7 @@ cp_webhook_delete_webhook(PG_FUNCTION_ARGS)
 	CpwResource resource = {.type = CPW_RESOURCE_WEBHOOK};
 	pg_uuid_t	id;
 
+	cpw_node_check_defines("delete_webhook");
 	resource.name = cpw_json_get_text(request, "name");
 	if (cpw_webhooks_delete(resource.name, &id))
 	{

@@ -66,6 +66,7 @@ char	   *cpw_setting_registration_ca_file;
 int			cpw_setting_registration_timeout;
 int			cpw_setting_notify;
 bool		cpw_setting_notify_pipeline_channels;
+bool		cpw_setting_ingest_only;
 
 /* Settings of ages are in minutes, the longest unit that the server has. */
 #define DAYS			(24 * 60)
@@ -350,6 +351,10 @@ cpw_settings_define(void)
 	DefineCustomBoolVariable("cp_webhook.console",
 							 "Whether the api worker serves the console.",
 							 NULL, &cpw_setting_console, false,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("cp_webhook.ingest_only",
+							 "Whether definitions come from another node, and executions go to one.",
+							 NULL, &cpw_setting_ingest_only, false,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("cp_webhook");
 }

@@ -55,6 +55,7 @@ extern char *cpw_setting_registration_ca_file;
 extern int cpw_setting_registration_timeout;
 extern int cpw_setting_notify;	/* CpwNotify */
 extern bool cpw_setting_notify_pipeline_channels;
+extern bool cpw_setting_ingest_only;
 
 /* What is notified when executions start. */
 typedef enum CpwNotify

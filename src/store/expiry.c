@@ -47,12 +47,15 @@ static CpwStatement remove_keys = {
 /* There is no max(uuid) before 18. */
 static CpwStatement remove_executions = {
 	.sql = "WITH page AS MATERIALIZED ("
-	"  SELECT e.id, e.ended_at FROM cp_webhook.executions e"
+	"  SELECT e.id, COALESCE(e.ended_at,"
+	"     CASE WHEN $5 THEN e.created_at END) AS ended_at"
+	"    FROM cp_webhook.executions e"
 	"   WHERE e.id > $1 AND e.id < $2 ORDER BY e.id LIMIT $4),"
 	" old AS MATERIALIZED ("
 	"  SELECT e.id FROM cp_webhook.executions e"
 	"   WHERE e.id = ANY (ARRAY(SELECT p.id FROM page p WHERE p.ended_at < $3))"
-	"     AND e.ended_at < $3 FOR UPDATE SKIP LOCKED),"
+	"     AND COALESCE(e.ended_at, CASE WHEN $5 THEN e.created_at END) < $3"
+	"   FOR UPDATE SKIP LOCKED),"
 	" gone AS ("
 	"  DELETE FROM cp_webhook.executions e"
 	"   WHERE e.id = ANY (ARRAY(SELECT o.id FROM old o)) RETURNING e.id)"
@@ -60,8 +63,8 @@ static CpwStatement remove_executions = {
 	"        (SELECT pg_catalog.count(*) FROM gone)"
 	"   FROM page p ORDER BY p.id DESC LIMIT 1",
 	.expected = SPI_OK_SELECT,
-	.parameters = 4,
-	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, INT4OID},
+	.parameters = 5,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, INT4OID, BOOLOID},
 };
 
 static CpwStatement forget_webhooks = {
@@ -159,8 +162,8 @@ cpw_expiry_remove_keys(int64 first, int count, const pg_uuid_t *before)
 
 bool
 cpw_expiry_remove_executions(pg_uuid_t *position, const pg_uuid_t *before,
-							 TimestampTz ended_before, int count,
-							 int64 *removed)
+							 TimestampTz ended_before, bool end_elsewhere,
+							 int count, int64 *removed)
 {
 	CpwArguments arguments = {0};
 
@@ -169,6 +172,7 @@ cpw_expiry_remove_executions(pg_uuid_t *position, const pg_uuid_t *before,
 	cpw_arguments_add_uuid(&arguments, before);
 	cpw_arguments_add_timestamp(&arguments, ended_before);
 	cpw_arguments_add_int(&arguments, count);
+	cpw_arguments_add_bool(&arguments, end_elsewhere);
 	if (cpw_arguments_execute(&remove_executions, &arguments) == 0)
 		return false;
 	*position = cpw_statement_get_uuid(0, 1);

@@ -41,12 +41,14 @@ extern int64 cpw_expiry_remove_keys(int64 first, int count,
 /*
  * Looks at the next count executions above *position and below an id, removes
  * those that ended before the instant and that nobody has locked, and moves
- * *position to the last one. False: it was the last page.
+ * *position to the last one. False: it was the last page. Where they end
+ * elsewhere, on a hub, one that has not ended here counts from its beginning.
  */
 extern bool cpw_expiry_remove_executions(pg_uuid_t *position,
 										 const pg_uuid_t *before,
 										 TimestampTz ended_before,
-										 int count, int64 *removed);
+										 bool end_elsewhere, int count,
+										 int64 *removed);
 
 /*
  * Removes the counters of webhooks that are gone, and adds those of receivers

@@ -11,6 +11,7 @@
 #include "pg/settings.h"
 #include "pg/uuid7.h"
 #include "portability/instr_time.h"
+#include "store/nodes.h"
 #include "store/partitions.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -442,6 +443,12 @@ check_writable(void *arg)
 	/* Where definitions have changed, so may the version. */
 	cpw_webhook_cache_load(NULL, 0);
 	cpw_deliveries_check_writable();
+
+	/* The URL of a webhook that has not arrived yet would be answered 404. */
+	if (cpw_setting_ingest_only && !cpw_nodes_have_definitions())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the definitions have not arrived: no subscription has copied them yet")));
 }
 
 bool

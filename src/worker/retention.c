@@ -183,6 +183,9 @@ find_need(const CpwPartition *partition, CpwUnfinished *unfinished)
 	int			place = (int) (partition->oid % MAX_REMEMBERED);
 	const pg_uuid_t *first = &partition->from;
 
+	/* What has been sent to a hub does not end here. */
+	if (cpw_setting_ingest_only)
+		return false;
 	if (remembered[place].partition == partition->oid)
 		first = &remembered[place].execution;
 	if (!cpw_expiry_find_unfinished(first, &partition->from, &partition->to,
@@ -337,7 +340,8 @@ cpw_retention_detach(void)
 		return MINUTE_MS;
 
 	/* From its beginning: what is remembered is good enough to wait for. */
-	if (cpw_expiry_find_unfinished(&chosen->from, &chosen->from, &chosen->to,
+	if (!cpw_setting_ingest_only &&
+		cpw_expiry_find_unfinished(&chosen->from, &chosen->from, &chosen->to,
 								   &need))
 		return MINUTE_MS;
 	cpw_transaction_relax();
@@ -401,6 +405,7 @@ cpw_retention_remove_executions(void)
 		return MINUTE_MS;
 	cpw_transaction_relax();
 	has_more = cpw_expiry_remove_executions(&execution_position, &id, limit,
+											cpw_setting_ingest_only,
 											EXECUTIONS, &removed);
 	cpw_counters_add(&shared->maintenance.executions_removed, (uint64) removed);
 	if (has_more)

@@ -158,7 +158,7 @@ foreach my $block (@texts)
 	is($block->{text}, $text, "README.md, line $block->{line}: the text of $block->{elsewhere}");
 	cmp_ok(scalar(() = $text =~ /\n/g), '<', 40, "$block->{elsewhere} is short");
 }
-is(scalar @texts, 3, 'the page shows the consumers');
+is(scalar @texts, 4, 'the page shows the consumers, and the balancer');
 
 my $node = PostgreSQL::Test::Cluster->new('readme');
 $node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
