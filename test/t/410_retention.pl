@@ -244,7 +244,7 @@ wake_maintenance($node, exists_partition(day_name($node, 3)) . ' AND NOT (' . ex
 pass('role: partitions are made and dropped as the owner');
 poll('a role without the right to delete', sub { log_since($node, $position) =~ /failed while removing old delivery keys: permission denied for table delivery_keys/ });
 is(try_post($node, $path, '{}', id => 'by-role')->{json}{status}, 'triggered', 'is told of, and deliveries go on');
-value('GRANT DELETE ON cp_webhook.delivery_keys, cp_webhook.executions, cp_webhook.webhook_counters TO recorder');
+value('GRANT DELETE ON cp_webhook.delivery_keys, cp_webhook.executions, cp_webhook.webhook_counters, cp_webhook.webhook_minutes TO recorder');
 next_day() for 1 .. 2;
 wake_maintenance($node, q{(SELECT count(*) = 0 FROM cp_webhook.delivery_keys WHERE key = 'by-role')});
 pass('with the right keys are removed');
