@@ -282,22 +282,28 @@ $late_hub->stop;
 # ---- the hub fails over to a standby of its own ----
 
 $hub->backup('base');
-my $second = PostgreSQL::Test::Cluster->new('second');
-$second->init_from_backup($hub, 'base', has_streaming => 1);
-$second->start;
+my $standby = PostgreSQL::Test::Cluster->new('second');
+$standby->init_from_backup($hub, 'base', has_streaming => 1);
+$standby->start;
 sql($hub, q{ALTER SYSTEM SET synchronous_standby_names = 'second'});
 $hub->reload;
 poll('the standby is synchronous', sub { sql($hub, q{SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'}) eq '1' });
 sql($a, q{ALTER SYSTEM RESET synchronous_standby_names});
 $a->reload;
-is(sql($second, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'logical replication apply%'}), '0', 'a standby takes nothing from the nodes');
+is(sql($standby, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'logical replication apply%'}), '0', 'a standby takes nothing from the nodes');
 $load = start_sending(ports => [ map { port_of($_) } @ingest ], paths => [ $path{parallel} ], secret => 's3cret', rate => 500, count => 1500, id => sub { "failover-$_[0]" });
 poll('some have been acked', sub { acked_by($load) > 500 }, 0.05);
+
+# All of its processes at once, as a machine ends: one that outlives the
+# postmaster while it waits for the standby tells its node that it has what it
+# alone has.
+my ($postmaster) = slurp_file($hub->data_dir . '/postmaster.pid') =~ /\A(\d+)/;
+kill KILL => split ' ', slurp_file("/proc/$postmaster/task/$postmaster/children");
 $hub->kill9;
-$second->promote;
+$standby->promote;
 $result = finish_sending($load);
 is($result->{acked}, 1500, 'ingest nodes go on without it');
-$node{hub} = $hub = $second;
+$node{hub} = $hub = $standby;
 wait_for_events(%node);
 is(sql($hub, q{SELECT count(*), count(DISTINCT provider_delivery_id) FROM cp_webhook.trigger_events WHERE provider_delivery_id LIKE 'failover-%' AND status = 'InProgress'}), '1500|1500',
 	'the promoted one takes up where the other one was: all are there, once');
