@@ -108,7 +108,8 @@ try {
   checks.equal(await page.locator("table.list tbody tr").count(), 50, "and the list is a page");
   await page.evaluate(() => scrollTo(0, 1300));
   await send({ ref: "refs/heads/topic", last: true });
-  await waits("what is read does not move", async () => (await text(page, ".bar button")).includes("1 new"));
+  // At least this one: of the 300 some may be counted only now.
+  await waits("what is read does not move", async () => /[1-9]\d* new/.test(await text(page, ".bar button")));
   await page.click(".bar button");
   await waits("until it is asked for", async () => page.locator(".bar button").isHidden());
   await page.click("text=Older");
@@ -170,7 +171,11 @@ try {
   await page.goto(`${page.url().split("#")[0]}#/deliveries`);
   await page.selectOption("select[name=outcome]", "rejected");
   await page.click("form.filters button");
-  await waits("a search by outcome", async () => (await page.locator("table.list tbody tr").count()) === 1);
+  // Other clients may have left theirs.
+  await waits("a search by outcome", async () => {
+    const outcomes = await page.locator("table.list tbody tr .outcome").allTextContents();
+    return outcomes.length > 0 && outcomes.every((outcome) => outcome === "rejected");
+  });
   await page.keyboard.press("Tab");
   checks.ok(await page.evaluate(() => document.activeElement !== document.body), "the keyboard gets on");
 
