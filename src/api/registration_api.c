@@ -10,6 +10,7 @@
 
 #include "api/operation.h"
 #include "compat.h"
+#include "pg/node.h"
 #include "pg/third_party.h"
 #include "store/pipelines.h"
 #include "store/registrations.h"
@@ -97,11 +98,13 @@ cp_webhook_register_webhook_with_third_party(PG_FUNCTION_ARGS)
 												  &cpw_shape_register_webhook);
 	char	   *name = cpw_json_get_text(request, "webhookName");
 	Jsonb	   *declaration;
-	CpwRoute   *route = lock_webhook(name, &declaration);
+	CpwRoute   *route;
 	CpwThirdParty party;
 	const char *code;
 	char	   *problem;
 
+	cpw_node_check_defines("register_webhook_with_third_party");
+	route = lock_webhook(name, &declaration);
 	if (declaration == NULL)
 		raise_unsupported(name, psprintf("target pipeline exists, which '%s' does not",
 										 route->pipeline));
@@ -131,6 +134,7 @@ cp_webhook_deregister_webhook_with_third_party(PG_FUNCTION_ARGS)
 	char	   *name = cpw_json_get_text(request, "webhookName");
 	CpwStoredAuthentication stored;
 
+	cpw_node_check_defines("deregister_webhook_with_third_party");
 	if (!cpw_webhooks_lock(name, &stored))
 		raise_not_found(name);
 	(void) cpw_registrations_deregister(&stored.webhook_id, false);
