@@ -45,8 +45,8 @@ typedef struct CpwDelivery
 
 /*
  * Looks up the keys (webhook_id, provider_delivery_id) of the deliveries that
- * have one and are PENDING: where a key is stored, the delivery becomes a
- * DUPLICATE of that execution.
+ * have one: where it is stored, the delivery becomes a DUPLICATE of that
+ * execution.
  */
 extern void cpw_deliveries_find_keys(CpwDelivery **deliveries, int count);
 

@@ -147,6 +147,42 @@ may_notify(void)
 	return true;
 }
 
+/*
+ * A delivery that was there before is a duplicate, whatever is thought of it
+ * today. Most are new and trigger: to them storing their key says whether it
+ * was there, so the keys of the others only are looked up.
+ */
+static void
+judge(CpwItem **items, int count)
+{
+	CpwItem   **others = palloc(sizeof(CpwItem *) * count);
+	CpwDelivery **deliveries = palloc(sizeof(CpwDelivery *) * count);
+	int			n = 0;
+
+	for (int i = 0; i < count; i++)
+		if (items[i]->delivery.verdict == CPW_VERDICT_PENDING)
+			others[n++] = items[i];
+	cpw_evaluation_judge(items, count);
+	count = n;
+	n = 0;
+	for (int i = 0; i < count; i++)
+	{
+		if (others[i]->delivery.verdict == CPW_VERDICT_TRIGGERED)
+			continue;
+		others[n] = others[i];
+		deliveries[n++] = &others[i]->delivery;
+	}
+	cpw_deliveries_find_keys(deliveries, n);
+	for (int i = 0; i < n; i++)
+	{
+		if (deliveries[i]->verdict != CPW_VERDICT_DUPLICATE)
+			continue;
+		deliveries[i]->reason = NULL;
+		deliveries[i]->http_status = 0;
+		others[i]->detail = NULL;
+	}
+}
+
 /* Everything between BEGIN and COMMIT. */
 static void
 fill(CpwItem **items, int count)
@@ -181,8 +217,7 @@ fill(CpwItem **items, int count)
 	if (n == 0)
 		return;
 	cpw_evaluation_read(known, n);
-	cpw_deliveries_find_keys(deliveries, n);
-	cpw_evaluation_judge(known, n);
+	judge(known, n);
 	cpw_deliveries_store_keys(deliveries, n);
 	cpw_deliveries_start_executions(deliveries, n);
 	count = n;
