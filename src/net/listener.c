@@ -613,13 +613,19 @@ end_hung_up_streams(CpwListener *listener)
 }
 
 void
-cpw_listener_run(CpwListener *listener)
+cpw_listener_move(CpwListener *listener)
 {
-	cpw_connections_cut_overdue(&listener->connections, give_up);
 	listener->resumed = false;
 	for (Daemon *daemon = listener->daemons; daemon != NULL;
 		 daemon = daemon->next)
 		MHD_run(daemon->mhd);
+}
+
+void
+cpw_listener_run(CpwListener *listener)
+{
+	cpw_connections_cut_overdue(&listener->connections, give_up);
+	cpw_listener_move(listener);
 	listener->futile = listener->progressed ? 0 : listener->futile + 1;
 	listener->progressed = false;
 	stop_replaced(listener);

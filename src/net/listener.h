@@ -69,6 +69,12 @@ extern bool cpw_listener_has_room(const CpwListener *listener);
 /* Reads and writes what can be read and written; ends what is overdue. */
 extern void cpw_listener_run(CpwListener *listener);
 
+/*
+ * Between two of those: reads and writes only. What was answered goes out, and
+ * a body that came with its headers is read.
+ */
+extern void cpw_listener_move(CpwListener *listener);
+
 /* Milliseconds until cpw_listener_run() must be called, or -1. */
 extern long cpw_listener_timeout(const CpwListener *listener);
 

@@ -88,9 +88,9 @@ cp_webhook_api_main(Datum number)
 		}
 		cpw_server_run(&server);
 		if (cpw_api_intake_run())
-			cpw_listener_run(server.listener);
+			cpw_listener_move(server.listener);
 		if (cpw_live_run())
-			cpw_listener_run(server.listener);
+			cpw_listener_move(server.listener);
 		statistics_due = cpw_process_report_statistics();
 		cpw_server_tell_state(&server);
 		Assert(CurrentMemoryContext == loop);

@@ -379,7 +379,7 @@ take(CpwRequest *request, CpwRequest *(*step) (CpwRequest *request))
 		MemoryContextReset(request_context);
 		/* The answers need not wait for the others. */
 		if (request != NULL)
-			cpw_listener_run(listener);
+			cpw_listener_move(listener);
 	}
 	return worked;
 }
@@ -394,6 +394,6 @@ cpw_api_intake_run(void)
 
 	/* Bodies that came with their headers. */
 	if (worked)
-		cpw_listener_run(listener);
+		cpw_listener_move(listener);
 	return take(cpw_listener_take_complete(listener), perform_some) || worked;
 }

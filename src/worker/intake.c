@@ -393,7 +393,7 @@ take_complete(void)
 		first = record_some(first);
 		/* The answers need not wait for the next batch. */
 		if (first != NULL)
-			cpw_listener_run(listener);
+			cpw_listener_move(listener);
 	}
 	return true;
 }
@@ -410,7 +410,7 @@ cpw_intake_run(void)
 
 	/* Bodies that came with their headers join this batch. */
 	if (worked)
-		cpw_listener_run(listener);
+		cpw_listener_move(listener);
 	worked |= take_complete();
 	answer_health_checks();
 	MemoryContextSwitchTo(caller);

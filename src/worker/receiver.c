@@ -92,7 +92,7 @@ cp_webhook_receiver_main(Datum number)
 		}
 		cpw_server_run(&server);
 		if (cpw_intake_run())
-			cpw_listener_run(server.listener);
+			cpw_listener_move(server.listener);
 		cpw_batch_write_counts(DatumGetInt32(number));
 		statistics_due = cpw_process_report_statistics();
 		cpw_server_tell_state(&server);
