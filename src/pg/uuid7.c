@@ -16,6 +16,10 @@
 /* The last one that 48 bits of milliseconds can say. */
 #define LAST_INSTANT	((INT64CONST(1) << 48) * 1000 - 1 - EPOCH_SHIFT)
 
+/* An id's random part, and how many of them are asked for at once. */
+#define RANDOM_SIZE	8
+#define RESERVE		64
+
 /*
  * Time in units of 1/4096 ms since 1970: the first 60 bits of an id without
  * its version. A unit is shorter than a microsecond, so an instant survives
@@ -48,6 +52,22 @@ write_ticks(pg_uuid_t *uuid, uint64 ticks)
 	uuid->data[7] = (unsigned char) ticks;
 }
 
+/* The generator behind pg_strong_random() is dear to start, cheap to go on. */
+static void
+take_random(unsigned char *bytes)
+{
+	static unsigned char reserve[RESERVE * RANDOM_SIZE];
+	static size_t left;
+
+	if (left == 0)
+	{
+		if (!pg_strong_random(reserve, sizeof(reserve)))
+			elog(ERROR, "could not generate random values");
+		left = RESERVE;
+	}
+	memcpy(bytes, reserve + --left * RANDOM_SIZE, RANDOM_SIZE);
+}
+
 void
 cpw_uuid7_generate(pg_uuid_t *uuid, TimestampTz *instant)
 {
@@ -58,8 +78,7 @@ cpw_uuid7_generate(pg_uuid_t *uuid, TimestampTz *instant)
 		ticks = last + 1;
 	last = ticks;
 	write_ticks(uuid, ticks);
-	if (!pg_strong_random(uuid->data + 8, 8))
-		elog(ERROR, "could not generate random values");
+	take_random(uuid->data + 8);
 	uuid->data[8] = 0x80 | (uuid->data[8] & 0x3f);
 	if (instant != NULL)
 		*instant = instant_of(ticks);
