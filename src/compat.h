@@ -9,6 +9,8 @@
 #include "postgres.h"
 
 #include "catalog/pg_proc.h"
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
 #include "storage/proc.h"
@@ -90,6 +92,35 @@ cpw_compat_may_become(Oid member, Oid role)
 	return member_can_set_role(member, role);
 #else
 	return is_member_of_role(member, role);
+#endif
+}
+
+/* A lexer of UTF-8 in the current memory context; 17 could reuse an old one. */
+static inline JsonLexContext *
+cpw_compat_json_lexer(const char *json, size_t length, bool need_escapes)
+{
+#if PG_VERSION_NUM >= 170000
+	return makeJsonLexContextCstringLen(NULL, json, length, PG_UTF8,
+										need_escapes);
+#else
+	return makeJsonLexContextCstringLen(unconstify(char *, json), (int) length,
+										PG_UTF8, need_escapes);
+#endif
+}
+
+/* Frees it; 17 has a function for that. */
+static inline void
+cpw_compat_json_lexer_free(JsonLexContext *lexer)
+{
+#if PG_VERSION_NUM >= 170000
+	freeJsonLexContext(lexer);
+#else
+	if (lexer->strval != NULL)
+	{
+		pfree(lexer->strval->data);
+		pfree(lexer->strval);
+	}
+	pfree(lexer);
 #endif
 }
 

@@ -14,6 +14,7 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "pg/json_reader.h"
 #include "pg/payload.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -22,6 +23,8 @@
 Jsonb *
 cpw_payload_parse(const char *body, size_t length)
 {
+	Jsonb	   *payload;
+
 	if (memchr(body, '\0', length) != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
@@ -30,7 +33,9 @@ cpw_payload_parse(const char *body, size_t length)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
 				 errmsg("body is not UTF-8")));
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(body)));
+	payload = cpw_json_read(body, length);
+	return payload != NULL ? payload
+		: DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(body)));
 }
 
 char *
