@@ -13,7 +13,7 @@ const COLUMNS = [
 ];
 // What a question counts at most (of one webhook, of each outcome).
 const COUNTED = 10000;
-const COUNTED_OF_WEBHOOK = 1000;
+const COUNTED_OF_WEBHOOK = 200;
 
 // The deliveries of a webhook, or of all. Returns [element, end].
 export function deliveryList(webhook) {

@@ -32,7 +32,7 @@
 
 /* New deliveries beyond these are not counted. */
 #define COUNTED		"10000"
-#define OUTCOME_COUNTED	"1000"
+#define OUTCOME_COUNTED	"200"
 
 /* Payloads of which the page gets no more, in characters, and which none. */
 #define SHOWN		"200000"
