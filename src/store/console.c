@@ -99,17 +99,15 @@ DELIVERIES_OF_SCAN("(SELECT pg_catalog.count(*) FROM scan) >="
 "     LIMIT " COUNTED ") n) END)::pg_catalog.text";
 
 /*
- * Of one webhook, by the index that begins with it: each outcome's newest, then
- * the newest of all of them. Rows are compared whole, and in the index's whole
- * order, so that no plan reads them by id instead: where one webhook has nearly
- * all deliveries of a day that looks as good, and is not for the others.
+ * Of one webhook, by the index (webhook_id, outcome, id): each outcome's newest,
+ * then the newest of all of them. The outcome is compared twice, not once with
+ * "=": then its order is not the ids', and no plan reads them by id instead,
+ * which looks as good where one webhook has nearly all deliveries of a day, and
+ * is not for the others. A scan ends where the outcome does.
  */
-#define OF_OUTCOME(from, before) \
-	" FROM cp_webhook.deliveries d" \
-	" WHERE (d.webhook_id, d.outcome, d.id) >= (w.webhook_id, o.outcome, " from ")" \
-	"   AND (d.webhook_id, d.outcome, d.id) < (w.webhook_id, o.outcome, " before ")"
-#define BY_OUTCOME \
-	" ORDER BY d.webhook_id DESC, d.outcome DESC, d.id DESC"
+#define OF_OUTCOME \
+	" FROM cp_webhook.deliveries d WHERE d.webhook_id = w.webhook_id" \
+	"   AND d.outcome >= o.outcome AND d.outcome <= o.outcome"
 #define OUTCOMES \
 	"pg_catalog.unnest(ARRAY['triggered', 'ignored', 'duplicate'," \
 	" 'rejected', 'pong']) o (outcome)"
@@ -123,8 +121,8 @@ static const char webhook_deliveries_sql[] =
 "  WHERE w.name = " ARG("webhook") "),"
 " each AS MATERIALIZED (SELECT l.* FROM of_name w, " OUTCOMES
 "  CROSS JOIN LATERAL (SELECT" DELIVERY_COLUMNS
-OF_OUTCOME(ID_ARG("from", FIRST_ID), ID_ARG("before", LAST_ID))
-BY_OUTCOME " LIMIT " OUTCOME_LIMIT ") l"
+OF_OUTCOME "   AND " BETWEEN("d.id")
+" ORDER BY d.outcome DESC, d.id DESC LIMIT " OUTCOME_LIMIT ") l"
 "  WHERE " EQUALS("o.outcome", "outcome") "),"
 " scan AS MATERIALIZED (SELECT * FROM each d"
 /* Below the last of an outcome that has more, others may be missing. */
@@ -138,10 +136,10 @@ DELIVERIES_OF_SCAN("EXISTS (SELECT FROM each e GROUP BY e.outcome"
 "  'newer', CASE WHEN $1 ? 'since' AND NOT $1 ? 'text' THEN"
 "   (SELECT pg_catalog.count(*) FROM of_name w, " OUTCOMES
 "    CROSS JOIN LATERAL (SELECT"
-OF_OUTCOME(ID_ARG("since", FIRST_ID), "'" LAST_ID "'")
-"       AND d.id <> " ID_ARG("since", FIRST_ID)
+OF_OUTCOME "   AND d.id > " ID_ARG("since", FIRST_ID)
 "       AND " EQUALS("d.event", "event")
-BY_OUTCOME " LIMIT " OUTCOME_COUNTED ") n"
+/* From the oldest on: backwards it would go on to the outcome's first. */
+"     ORDER BY d.outcome, d.id LIMIT " OUTCOME_COUNTED ") n"
 "     WHERE " EQUALS("o.outcome", "outcome") ") END)::pg_catalog.text";
 
 static const char delivery_sql[] =

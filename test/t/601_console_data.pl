@@ -289,6 +289,28 @@ console_post($node, $leaving, 'sign_out', {});
 poll('it ends with its session', sub { my $next = next_event($late) // 'gone'; $next =~ /^end|gone/ });
 is(verdict(console_get($node, $leaving, 'live')), '401 no_session', 'and there is no other');
 
+# However many deliveries a webhook has, its list reads the ends of an index.
+my $partition = sql('SELECT tableoid::regclass FROM cp_webhook.deliveries LIMIT 1');
+sql(<<SQL);
+INSERT INTO $partition (id, received_at, webhook, event, outcome, http_status, headers, webhook_id)
+SELECT (left('$newest', 24) || lpad(to_hex(n), 12, '0'))::uuid, now(), webhook, event, outcome, 200, '{}', webhook_id
+FROM cp_webhook.deliveries CROSS JOIN generate_series(1, 60000) n WHERE id = '$ignored';
+VACUUM ANALYZE $partition;
+SQL
+$newest = newest();
+sub blocks_read
+{
+	return sql("SELECT sum(idx_blks_hit + idx_blks_read) FROM pg_statio_user_indexes WHERE relid = '$partition'::regclass");
+}
+foreach my $question ("since=$newest", "since=$newest&event=none", 'outcome=pong')
+{
+	my $before = blocks_read();
+
+	is(console_get($node, $op, "webhook_deliveries?webhook=push&$question")->{status}, 200, "$question, of 60,000");
+	poll('it was counted', sub { blocks_read() > $before });
+	cmp_ok(blocks_read() - $before, '<', 300, 'few blocks were read');
+}
+
 $node->safe_psql('postgres', 'ALTER SYSTEM SET cp_webhook.console = off');
 $node->reload;
 poll('off ends all streams', sub { my $next = next_event($streams[3]) // 'gone'; $next =~ /^end|gone/ });
