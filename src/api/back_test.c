@@ -10,6 +10,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pg/guard.h"
+#include "pg/interval.h"
 #include "pg/uuid7.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -40,21 +41,6 @@ read_timestamp(void *arg)
 												Int32GetDatum(-1)));
 }
 
-static void
-read_interval(void *arg)
-{
-	Instant    *instant = arg;
-	Datum		interval = DirectFunctionCall3(interval_in,
-											   CStringGetDatum(instant->text),
-											   ObjectIdGetDatum(InvalidOid),
-											   Int32GetDatum(-1));
-
-	instant->value =
-		DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
-												TimestampTzGetDatum(GetCurrentTimestamp()),
-												interval));
-}
-
 TimestampTz
 cpw_back_test_read_since(const char *text)
 {
@@ -62,7 +48,7 @@ cpw_back_test_read_since(const char *text)
 	CpwProblems problems = {0};
 
 	if (cpw_guard_run_cancelable(read_timestamp, &instant) != NULL &&
-		cpw_guard_run_cancelable(read_interval, &instant) != NULL)
+		!cpw_interval_before_now(text, &instant.value))
 		cpw_errors_add_violation(&problems, "since", text,
 								 "Member must be a timestamp, or an interval such as '7 days'");
 	else if (instant.value >= GetCurrentTimestamp())

@@ -8,7 +8,7 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "pg/authentication.h"
-#include "pg/guard.h"
+#include "pg/interval.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
@@ -18,27 +18,6 @@
 #define MAX_KEPT_DAYS	366
 
 /* ---- until when ---- */
-
-typedef struct Reading
-{
-	const char *text;
-	TimestampTz end;
-} Reading;
-
-static void
-read_interval(void *arg)
-{
-	Reading    *reading = arg;
-	Datum		interval = DirectFunctionCall3(interval_in,
-											   CStringGetDatum(reading->text),
-											   ObjectIdGetDatum(InvalidOid),
-											   Int32GetDatum(-1));
-
-	reading->end =
-		DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-												TimestampTzGetDatum(GetCurrentTimestamp()),
-												interval));
-}
 
 /* An instant as RFC 3339 has it, in UTC, whole seconds. */
 static char *
@@ -57,13 +36,16 @@ show_instant(TimestampTz instant)
 static char *
 end_of(const char *interval, const char *place, CpwProblems *problems)
 {
-	Reading		reading = {interval, 0};
-	ErrorData  *error = cpw_guard_run_cancelable(read_interval, &reading);
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz end;
 
-	if (error == NULL && reading.end > now &&
-		reading.end - now <= MAX_KEPT_DAYS * USECS_PER_DAY)
-		return show_instant(reading.end);
+	if (cpw_interval_after_now(interval, &end))
+	{
+		/* Now is no earlier than that of the interval: neither 0 nor more. */
+		TimestampTz now = GetCurrentTimestamp();
+
+		if (end > now && end - now <= MAX_KEPT_DAYS * USECS_PER_DAY)
+			return show_instant(end);
+	}
 	cpw_authentication_add_problem(problems, place, "KeepPreviousSecretFor",
 								   "Give an interval such as 1 day or 90 minutes.",
 								   psprintf("'%s' is no interval of up to %d days",
