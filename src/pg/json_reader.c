@@ -12,7 +12,11 @@
 #include "miscadmin.h"
 #include "pg/json_reader.h"
 #include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
 #include "utils/numeric.h"
+
+/* A text above this is read in a context of its own: its tree may be huge. */
+#define LARGE_TEXT	(64 * 1024)
 
 typedef struct Reader
 {
@@ -149,6 +153,7 @@ read_list(Reader *reader, JsonTokenType end, bool (*read_item) (Reader *reader))
 		return advance(reader);
 	while (read_item(reader))
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (current(reader) == end)
 			return advance(reader);
 		if (current(reader) != JSON_TOKEN_COMMA || !advance(reader))
@@ -186,17 +191,40 @@ read_value(Reader *reader, JsonbIteratorToken place)
 	}
 }
 
+static bool
+read_text(Reader *reader, const char *json, size_t length)
+{
+	reader->lexer = cpw_compat_json_lexer(json, length, false);
+
+	/* A scalar by itself is no payload that comes often. */
+	return advance(reader) &&
+		(current(reader) == JSON_TOKEN_OBJECT_START ||
+		 current(reader) == JSON_TOKEN_ARRAY_START) &&
+		read_value(reader, WJB_ELEM) &&
+		current(reader) == JSON_TOKEN_END;
+}
+
 Jsonb *
 cpw_json_read(const char *json, size_t length)
 {
-	Reader		reader = {cpw_compat_json_lexer(json, length, false), NULL, NULL};
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext own = NULL;
+	Reader		reader = {0};
+	Jsonb	   *jsonb = NULL;
+	bool		is_read;
 
-	/* A scalar by itself is no payload that comes often. */
-	if (!advance(&reader) ||
-		(current(&reader) != JSON_TOKEN_OBJECT_START &&
-		 current(&reader) != JSON_TOKEN_ARRAY_START) ||
-		!read_value(&reader, WJB_ELEM) ||
-		current(&reader) != JSON_TOKEN_END)
-		return NULL;
-	return JsonbValueToJsonb(reader.result);
+	if (length > LARGE_TEXT)
+	{
+		own = AllocSetContextCreate(caller, "cp_webhook json",
+									ALLOCSET_DEFAULT_SIZES);
+		MemoryContextSwitchTo(own);
+	}
+	is_read = read_text(&reader, json, length);
+	MemoryContextSwitchTo(caller);
+	if (is_read)
+		jsonb = JsonbValueToJsonb(reader.result);
+	/* Else jsonb_in() makes another tree beside this one. */
+	if (own != NULL)
+		MemoryContextDelete(own);
+	return jsonb;
 }

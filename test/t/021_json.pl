@@ -122,6 +122,7 @@ cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM $compared WHERE wanted
 
 # A body of very many escapes takes no more memory than another.
 is(post($node, $path, '[' . join(',', ('"\\n"') x 400000) . ']')->{status}, 200, '400,000 strings with an escape each');
+is(post($node, $path, '[' . join(',', ('{"a":1}') x 120000))->{status}, 400, '120,000 objects, and then no end');
 my @peaks = map { slurp_file("/proc/$_/status") =~ /^VmHWM:\s+(\d+)/m } worker_pids($node);
 # Under a sanitizer memory means little.
 cmp_ok($_, '<', ($ENV{ASAN_OPTIONS} // '') eq '' ? 200000 : 2000000, 'its peak, in kilobytes') foreach @peaks;
