@@ -1,6 +1,7 @@
 /*
  * json_reader.h
- *		Text becomes jsonb, as jsonb_in() would make it, in two thirds of its time.
+ *		Text becomes jsonb, as jsonb_in() would make it, in 0.7 (15) to 0.85
+ *		(18) of its time.
  *
  * The server's own input function copies each name and each string byte by
  * byte while it lexes, and again into memory of its own. It is the largest cost
