@@ -43,7 +43,10 @@ my $second = post($node, $path, $go, id => 'a');
 is(status($second), 'duplicate', 'the same id again');
 is($second->{json}{pipelineExecutionId}, $first->{json}{pipelineExecutionId}, 'with the execution of the first');
 is(status(post($node, $path, '{"go":2}', id => 'a')), 'duplicate', 'whatever its body');
-is(status(post($node, $path, '{"stay":1}', id => 'a')), 'duplicate', 'the key is looked up before the filters');
+is(status(post($node, $path, '{"stay":1}', id => 'a')), 'duplicate', 'whatever the filters say');
+is(status(post($node, $path, '{"stay":', id => 'a')), 'duplicate', 'whatever its body is');
+is($node->safe_psql('postgres', "SELECT count(*) FROM cp_webhook.deliveries WHERE outcome = 'duplicate' AND (reason IS NOT NULL OR http_status <> 200 OR payload IS NOT NULL)"),
+	0, 'and nothing is said of either');
 is(status(post($node, $path, $go, id => 'b')), 'triggered', 'another id');
 is(status(post($node, $path, $go, id => 'A')), 'triggered', 'upper case is another id');
 is(status(post($node, $path, $go)), 'triggered', 'without an id') foreach 1 .. 2;
