@@ -1,7 +1,6 @@
 /*
  * listener.h
- *		HTTP in: connections, requests, answers, deadlines. Only
- *		listener.c and head.c know libmicrohttpd.
+ *		HTTP in, the owner's side: limits, requests, answers, deadlines.
  *
  * The listener has no threads and never blocks. Its owner waits on
  * cpw_listener_descriptor() and calls cpw_listener_run() after every wake.
