@@ -2,6 +2,9 @@
 
 \echo Use "ALTER EXTENSION cp_webhook UPDATE" to load this file. \quit
 
+-- A parallel pg_restore would have to fill one of the tables first.
+ALTER TABLE cp_webhook.pipeline_versions DROP CONSTRAINT pipeline_versions_name_fkey;
+
 ALTER TABLE cp_webhook.webhook_definitions
   ADD COLUMN previous_secret text COLLATE "C",
   ADD COLUMN verify_token text COLLATE "C";

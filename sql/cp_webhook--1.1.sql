@@ -28,7 +28,9 @@ COMMENT ON SCHEMA cp_webhook IS 'AWS CodePipeline''s webhook service: definition
 -- ---------------------------------------------------------------------------
 
 -- The pipelines by name. The declaration of each version is kept beside them;
--- deleting a pipeline deletes its versions, its executions stay.
+-- delete_pipeline deletes both, the executions stay. There is no foreign key:
+-- of an extension's tables pg_dump does not tell a parallel pg_restore which
+-- has to wait for which.
 CREATE TABLE cp_webhook.pipeline_definitions (
   name text COLLATE "C" PRIMARY KEY,
   version integer NOT NULL,
@@ -39,7 +41,7 @@ CREATE TABLE cp_webhook.pipeline_definitions (
 COMMENT ON TABLE cp_webhook.pipeline_definitions IS 'one row a pipeline: its current version and execution mode';
 
 CREATE TABLE cp_webhook.pipeline_versions (
-  name text COLLATE "C" NOT NULL REFERENCES cp_webhook.pipeline_definitions ON DELETE CASCADE,
+  name text COLLATE "C" NOT NULL,
   version integer NOT NULL,
   declaration jsonb NOT NULL,
   created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),

@@ -1,6 +1,9 @@
 -- What an update from 1.0 changes of what is there. All that is new or can be
 -- replaced comes from the script of 1.1 itself: see sql/update/write.
 
+-- A parallel pg_restore would have to fill one of the tables first.
+ALTER TABLE cp_webhook.pipeline_versions DROP CONSTRAINT pipeline_versions_name_fkey;
+
 ALTER TABLE cp_webhook.webhook_definitions
   ADD COLUMN previous_secret text COLLATE "C",
   ADD COLUMN verify_token text COLLATE "C";

@@ -94,6 +94,18 @@ static CpwStatement delete_pipeline = {
 	.types = {TEXTOID},
 };
 
+/*
+ * After the pipeline's own row, so that versions are seen that were made while
+ * that was locked; and of one that begins, for a row deleted by hand leaves
+ * its versions behind.
+ */
+static CpwStatement delete_versions = {
+	.sql = "DELETE FROM cp_webhook.pipeline_versions WHERE name = $1",
+	.expected = SPI_OK_DELETE,
+	.parameters = 1,
+	.types = {TEXTOID},
+};
+
 static CpwStatement list_pipelines = {
 	.sql = "SELECT p.name, p.version, p.execution_mode, p.created_at,"
 	" p.updated_at, v.declaration ->> 'pipelineType'"
@@ -165,6 +177,7 @@ cpw_pipelines_insert(const char *name, const char *execution_mode,
 	cpw_arguments_add_text(&arguments, execution_mode);
 	if (cpw_arguments_execute(&insert_pipeline, &arguments) == 0)
 		return false;
+	cpw_arguments_execute_text(&delete_versions, name);
 	store_version(name, 1, declaration);
 	return true;
 }
@@ -225,7 +238,10 @@ cpw_pipelines_reseal(void)
 bool
 cpw_pipelines_delete(const char *name)
 {
-	return cpw_arguments_execute_text(&delete_pipeline, name) > 0;
+	if (cpw_arguments_execute_text(&delete_pipeline, name) == 0)
+		return false;
+	cpw_arguments_execute_text(&delete_versions, name);
+	return true;
 }
 
 int

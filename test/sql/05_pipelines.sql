@@ -38,6 +38,11 @@ SELECT count(*) FROM cp_webhook.pipeline_versions WHERE name = 'p';
 SELECT count(*) FROM cp_webhook.resource_tags;
 -- Made again it begins with version 1.
 SELECT cpw_test.try('create_pipeline', cpw_test.pipeline('p'));
+-- So does one whose row was deleted by hand, which leaves its versions.
+SELECT cpw_test.state('update_pipeline', cpw_test.pipeline('p'));
+DELETE FROM cp_webhook.pipeline_definitions WHERE name = 'p';
+SELECT cpw_test.state('create_pipeline', cpw_test.pipeline('p'));
+SELECT count(*), max(version) FROM cp_webhook.pipeline_versions WHERE name = 'p';
 
 -- Rules: stages, names, where sources are.
 CREATE FUNCTION pg_temp.stages(VARIADIC stages text[]) RETURNS text LANGUAGE sql

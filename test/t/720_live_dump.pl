@@ -1,10 +1,6 @@
 # Dumps of a database that takes deliveries meanwhile, in each way that pg_dump
 # has: each is of one moment, restores without an error to the rows of that
 # moment, and serves when the database is given the receivers' name.
-#
-# Restored by one process (no -j): a pipeline's versions refer to it, and of
-# tables of extensions pg_dump does not tell pg_restore which has to wait.
-# Parallel dumps are fine.
 use strict;
 use warnings;
 
@@ -38,11 +34,16 @@ sub contents
 
 # ---- the dumps, while deliveries come ----
 
+# Of tables of extensions pg_dump does not tell a parallel pg_restore which has
+# to wait for which, so that it fails at a foreign key, sometimes.
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND connamespace = 'cp_webhook'::regnamespace}), '0',
+	'no table refers to another');
+
 my %contents;
 my %ways = (
 	plain => { dumps => [ [ '-f', 'plain.sql' ] ] },
 	custom => { dumps => [ [ '-Fc', '-f', 'custom' ] ] },
-	directory => { dumps => [ [ '-Fd', '-j', '2', '-f', 'directory' ] ] },
+	directory => { dumps => [ [ '-Fd', '-j', '2', '-f', 'directory' ] ], restore => [ '-j', '4' ] },
 	clean => { dumps => [ [ '--clean', '--if-exists', '-f', 'clean.sql' ] ] },
 	custom_clean => { dumps => [ [ '-Fc', '-f', 'custom_clean' ] ], restore => [ '--clean', '--if-exists' ] },
 	parts => { dumps => [ [ '--schema-only', '-f', 'schema.sql' ], [ '--data-only', '-f', 'data.sql' ] ] },
