@@ -14,7 +14,7 @@ PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -DCPW_VER
 PG_CFLAGS = -std=gnu11 -Wall -Wextra
 # clang does not know all the flags and attributes of a server built with gcc.
 PG_CFLAGS += $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes)
-SHLIB_LINK = -lmicrohttpd -lgnutls -lcrypto -lcurl
+SHLIB_LINK = -lmicrohttpd -lgnutls -lcrypto -lcurl -lpthread
 
 REGRESS = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test

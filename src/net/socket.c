@@ -12,54 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool
-is_known(const CpwSocketAddress *addresses, int count,
-		 const struct addrinfo *info)
-{
-	for (int i = 0; i < count; i++)
-		if (addresses[i].length == info->ai_addrlen &&
-			memcmp(&addresses[i].address, info->ai_addr,
-				   info->ai_addrlen) == 0)
-			return true;
-	return false;
-}
-
-const char *
-cpw_socket_resolve(const char *host, int port,
-				   CpwSocketAddress *addresses, int *count)
-{
-	struct addrinfo hints = {0};
-	struct addrinfo *list;
-	char		service[16];
-	int			code;
-
-	hints.ai_family = AF_UNSPEC;
-	hints.ai_socktype = SOCK_STREAM;
-	hints.ai_flags = AI_PASSIVE;
-	snprintf(service, sizeof(service), "%d", port);
-	code = getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, service,
-					   &hints, &list);
-	if (code != 0)
-		return gai_strerror(code);
-	for (struct addrinfo *info = list; info != NULL; info = info->ai_next)
-	{
-		if (info->ai_family != AF_INET && info->ai_family != AF_INET6)
-			continue;
-		if (is_known(addresses, *count, info))
-			continue;
-		if (*count == CPW_MAX_LISTEN_SOCKETS)
-		{
-			freeaddrinfo(list);
-			return "too many addresses";
-		}
-		memcpy(&addresses[*count].address, info->ai_addr, info->ai_addrlen);
-		addresses[*count].length = info->ai_addrlen;
-		(*count)++;
-	}
-	freeaddrinfo(list);
-	return NULL;
-}
-
 void
 cpw_socket_describe(const CpwSocketAddress *address,
 					char text[CPW_SOCKET_TEXT_SIZE])

@@ -1,7 +1,7 @@
 /*
  * socket.h
- *		Listening sockets: resolving addresses, binding, noticing that a port
- *		is somebody else's. POSIX alone.
+ *		Listening sockets: binding, noticing that a port is somebody else's.
+ *		POSIX alone.
  */
 #ifndef CPW_SOCKET_H
 #define CPW_SOCKET_H
@@ -21,15 +21,6 @@ typedef struct CpwSocketAddress
 
 /* Room for an address as text: "[v6]:port". */
 #define CPW_SOCKET_TEXT_SIZE	64
-
-/*
- * Resolves one host name or address ("*": every address of the machine) and
- * appends what is not there yet to addresses, *count of them, up to
- * CPW_MAX_LISTEN_SOCKETS. Returns NULL, or what is wrong. Blocks for names
- * that need a name server.
- */
-extern const char *cpw_socket_resolve(const char *host, int port,
-									  CpwSocketAddress *addresses, int *count);
 
 /* Writes host:port to text. */
 extern void cpw_socket_describe(const CpwSocketAddress *address,

@@ -33,17 +33,17 @@ StaticAssertDecl(sizeof(((CpwWorkerSlot *) 0)->listening) >=
 /* What is open now, in the order of CpwEndpoints.sockets. */
 static CpwSocketAddress open_addresses[CPW_MAX_LISTEN_SOCKETS];
 
-static bool
-resolve(Wanted *wanted, const CpwEndpointsOwner *owner, CpwWorkerSlot *slot)
+bool
+cpw_endpoints_look_up(CpwEndpoints *endpoints, const CpwEndpointsOwner *owner)
 {
 	char	   *names = pstrdup(*owner->addresses);
-	List	   *list;
+	const char **hosts;
+	List	   *list = NIL;
 	ListCell   *cell;
+	int			count = 0;
 
-	wanted->count = 0;
-	if (*owner->port == 0)
-		return true;
-	if (!SplitGUCList(names, ',', &list))
+	cpw_endpoints_forget(endpoints);
+	if (*owner->port != 0 && !SplitGUCList(names, ',', &list))
 	{
 		ereport(LOG,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -51,12 +51,62 @@ resolve(Wanted *wanted, const CpwEndpointsOwner *owner, CpwWorkerSlot *slot)
 						owner->addresses_name)));
 		return false;
 	}
+	hosts = palloc(sizeof(char *) * Max(list_length(list), 1));
 	foreach(cell, list)
+		hosts[count++] = lfirst(cell);
+	endpoints->resolver = cpw_resolver_start(hosts, count, *owner->port);
+	if (endpoints->resolver == NULL)
 	{
-		const char *host = lfirst(cell);
-		const char *error = cpw_socket_resolve(host, *owner->port,
-											   wanted->addresses,
-											   &wanted->count);
+		ereport(LOG,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not look up the names in %s: %m",
+						owner->addresses_name)));
+		return false;
+	}
+	/* A pipe, while it looks up. */
+	if (cpw_endpoints_descriptor(endpoints) >= 0)
+		for (int i = 0; i < 2; i++)
+			ReserveExternalFD();
+	return true;
+}
+
+int
+cpw_endpoints_descriptor(const CpwEndpoints *endpoints)
+{
+	return endpoints->resolver == NULL ? -1 :
+		cpw_resolver_descriptor(endpoints->resolver);
+}
+
+bool
+cpw_endpoints_are_looked_up(const CpwEndpoints *endpoints)
+{
+	return endpoints->resolver != NULL &&
+		!cpw_resolver_is_done(endpoints->resolver);
+}
+
+void
+cpw_endpoints_forget(CpwEndpoints *endpoints)
+{
+	if (cpw_endpoints_descriptor(endpoints) >= 0)
+		for (int i = 0; i < 2; i++)
+			ReleaseExternalFD();
+	cpw_resolver_free(endpoints->resolver);
+	endpoints->resolver = NULL;
+}
+
+/* What is known of the addresses; false where there is none at all. */
+static bool
+take_known(const CpwResolver *resolver, Wanted *wanted,
+		   const CpwEndpointsOwner *owner, CpwWorkerSlot *slot)
+{
+	int			hosts = cpw_resolver_count(resolver);
+
+	wanted->count = 0;
+	for (int i = 0; i < hosts; i++)
+	{
+		const char *host = cpw_resolver_host(resolver, i);
+		const char *error = cpw_resolver_take(resolver, i, wanted->addresses,
+											  &wanted->count);
 
 		if (error == NULL)
 			continue;
@@ -68,7 +118,7 @@ resolve(Wanted *wanted, const CpwEndpointsOwner *owner, CpwWorkerSlot *slot)
 		cpw_counters_note_error(slot, psprintf("could not resolve \"%s\": %s",
 											   host, error));
 	}
-	return wanted->count > 0 || list == NIL;
+	return wanted->count > 0 || hosts == 0;
 }
 
 static int
@@ -221,7 +271,10 @@ cpw_endpoints_open(CpwEndpoints *endpoints, const CpwEndpointsOwner *owner,
 	int			sockets[CPW_MAX_LISTEN_SOCKETS];
 	CpwSocketAddress kept[CPW_MAX_LISTEN_SOCKETS];
 	Wanted		wanted;
-	bool		complete = resolve(&wanted, owner, slot);
+	bool		complete = take_known(endpoints->resolver, &wanted, owner, slot);
+
+	if (!cpw_endpoints_are_looked_up(endpoints))
+		cpw_endpoints_forget(endpoints);
 
 	keep_wanted(endpoints, &wanted, sockets, shared, slot);
 	endpoints->count = 0;

@@ -30,6 +30,9 @@
 /* Descriptors beside the server's own and the connections'. */
 #define SPARE_DESCRIPTORS		(64 + CPW_MAX_LINGERING)
 
+/* Beside the listening sockets: latch, postmaster, listener, names. */
+#define MAX_WAIT_EVENTS			(4 + CPW_MAX_LISTEN_SOCKETS)
+
 /* ---- settings ---- */
 
 /*
@@ -126,13 +129,17 @@ rebuild_wait_set(CpwServer *server)
 
 	if (server->wait_set != NULL)
 		FreeWaitEventSet(server->wait_set);
-	wait_set = cpw_compat_create_wait_event_set(3 + CPW_MAX_LISTEN_SOCKETS);
+	wait_set = cpw_compat_create_wait_event_set(MAX_WAIT_EVENTS);
 	server->wait_set = wait_set;
 	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL,
 					  NULL);
 	AddWaitEventToSet(wait_set, WL_SOCKET_READABLE,
 					  cpw_listener_descriptor(server->listener), NULL, NULL);
+
+	if (cpw_endpoints_descriptor(endpoints) >= 0)
+		AddWaitEventToSet(wait_set, WL_SOCKET_READABLE,
+						  cpw_endpoints_descriptor(endpoints), NULL, NULL);
 
 	/* At the limit of connections new ones wait in the kernel's queue. */
 	for (int i = 0; accepts && i < endpoints->count; i++)
@@ -141,29 +148,61 @@ rebuild_wait_set(CpwServer *server)
 	server->wait_set_accepts = accepts;
 }
 
+static void
+listen_later(CpwServer *server)
+{
+	server->listen_again_at = cpw_deadline_now() + server->listen_pause;
+	server->listen_pause = Min(server->listen_pause * 2, MAX_LISTEN_PAUSE_MS);
+}
+
 /*
- * Opens the sockets. With TLS to speak and nothing to speak it with they stay
- * closed: plain HTTP in its place is not what was asked for.
+ * Opens the sockets whose addresses are known. With TLS to speak and nothing to
+ * speak it with they stay closed: plain HTTP in its place is not what was asked
+ * for.
  */
 static void
-listen_now(CpwServer *server)
+open_sockets(CpwServer *server)
 {
-	if (apply_limits(server) &&
-		cpw_endpoints_open(&server->endpoints, &server->owner, server->shared,
-						   server->slot))
+	bool		complete = false;
+
+	if (apply_limits(server))
+		complete = cpw_endpoints_open(&server->endpoints, &server->owner,
+									  server->shared, server->slot);
+	else
+		cpw_endpoints_forget(&server->endpoints);
+	if (complete)
 	{
-		server->listen_again_at = 0;
 		server->listen_pause = FIRST_LISTEN_PAUSE_MS;
 		if (server->endpoints.count > 0)
 			ereport(LOG, (errmsg("cp_webhook listens on %s",
 								 server->slot->listening)));
 	}
-	else
+	else if (!cpw_endpoints_are_looked_up(&server->endpoints))
+		listen_later(server);
+	rebuild_wait_set(server);
+}
+
+/*
+ * Looks up where to listen, and opens the sockets when that is known: at once
+ * where no name server has to be asked. Until then those that are open stay
+ * so, and where none is, names are not waited for.
+ */
+static void
+listen_now(CpwServer *server)
+{
+	bool		begun = cpw_endpoints_look_up(&server->endpoints,
+											  &server->owner);
+
+	server->listen_again_at = 0;
+	if (begun && (server->endpoints.count == 0 ||
+				  !cpw_endpoints_are_looked_up(&server->endpoints)))
 	{
-		server->listen_again_at = cpw_deadline_now() + server->listen_pause;
-		server->listen_pause = Min(server->listen_pause * 2,
-								   MAX_LISTEN_PAUSE_MS);
+		open_sockets(server);
+		return;
 	}
+	(void) apply_limits(server);
+	if (!begun)
+		listen_later(server);
 	rebuild_wait_set(server);
 }
 
@@ -237,7 +276,7 @@ cpw_server_listen(CpwServer *server)
 void
 cpw_server_wait(CpwServer *server, long timeout)
 {
-	WaitEvent	events[3 + CPW_MAX_LISTEN_SOCKETS];
+	WaitEvent	events[MAX_WAIT_EVENTS];
 	int			occurred;
 
 	timeout = cpw_process_sooner(timeout,
@@ -263,8 +302,13 @@ cpw_server_wait(CpwServer *server, long timeout)
 void
 cpw_server_run(CpwServer *server)
 {
-	if (server->listen_again_at != 0 &&
-		cpw_deadline_now() >= server->listen_again_at)
+	if (server->endpoints.resolver != NULL)
+	{
+		if (!cpw_endpoints_are_looked_up(&server->endpoints))
+			open_sockets(server);
+	}
+	else if (server->listen_again_at != 0 &&
+			 cpw_deadline_now() >= server->listen_again_at)
 		listen_now(server);
 	cpw_listener_run(server->listener);
 }

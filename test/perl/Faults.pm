@@ -13,6 +13,7 @@ Faults - for tests of servers whose machine fails them
   ...
   free_disk();
   step_clock(-3600);
+  silence_names(1);
 
 =cut
 
@@ -28,7 +29,7 @@ use FindBin;
 use PostgreSQL::Test::Utils;
 
 our @EXPORT = qw(
-  prepare_faults fill_disk free_disk step_clock pass_time
+  prepare_faults fill_disk free_disk step_clock pass_time silence_names
   stored_of wait_for_lock try_until_acked
 );
 
@@ -62,7 +63,7 @@ sub prepare_faults
 
 	return 0 if system("cc -std=gnu11 -O1 -shared -fPIC -o '$library' '$FindBin::RealBin/../shim/faults.c' -ldl") != 0;
 	$control = "$directory/faults";
-	_write_control(0, pack 'q a56 q', 0, '', 0);
+	_write_control(0, pack 'q a56 q q', 0, '', 0, 0);
 	$ENV{CPW_FAULTS} = $control;
 	# A sanitizer wants to be the first.
 	$ENV{LD_PRELOAD} = join ':', grep { $_ } $ENV{LD_PRELOAD}, $library;
@@ -109,6 +110,21 @@ sub pass_time
 
 	$passed += $seconds;
 	_write_control(64, pack 'q', int($passed * 1_000_000));
+	return;
+}
+
+=head2 silence_names(silent)
+
+From now on, or no longer, servers wait for the addresses of names, for no name
+server answers.
+
+=cut
+
+sub silence_names
+{
+	my ($silent) = @_;
+
+	_write_control(72, pack 'q', $silent);
 	return;
 }
 

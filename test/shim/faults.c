@@ -1,7 +1,8 @@
 /*
  * faults.c
  *		Faults of the machine for a server under test, by LD_PRELOAD: a full
- *		disk, a clock that steps, and time that passes.
+ *		disk, a clock that steps, time that passes, a name server that does not
+ *		answer.
  *
  * $CPW_FAULTS names a file that every process maps, so that a test changes a
  * running server by writing to it (see test/perl/Faults.pm).
@@ -10,6 +11,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,7 @@ typedef struct Faults
 	volatile int64_t clock_offset;	/* microseconds, added to the wall clock */
 	volatile char full[56];		/* part of the paths whose disk is full, or "" */
 	volatile int64_t elapsed;	/* microseconds, added to the monotonic clock */
+	volatile int64_t silent;	/* not 0: no name server answers */
 } Faults;
 
 static const Faults none;
@@ -151,4 +154,23 @@ time(time_t *seconds)
 	if (seconds != NULL)
 		*seconds = exact.tv_sec;
 	return exact.tv_sec;
+}
+
+/* ---- a name server that does not answer ---- */
+
+int
+getaddrinfo(const char *restrict host, const char *restrict service,
+			const struct addrinfo *restrict hints,
+			struct addrinfo **restrict list)
+{
+	static int	(*next) (const char *restrict, const char *restrict,
+						 const struct addrinfo *restrict,
+						 struct addrinfo **restrict);
+	int			is_written = hints != NULL && (hints->ai_flags & AI_NUMERICHOST) != 0;
+
+	while (faults->silent != 0 && host != NULL && !is_written)
+		usleep(10000);
+	if (next == NULL)
+		next = dlsym(RTLD_NEXT, "getaddrinfo");
+	return next(host, service, hints, list);
 }
