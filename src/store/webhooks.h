@@ -51,7 +51,7 @@ extern bool cpw_webhooks_exists(const char *name);
 
 /*
  * Serializes the making of webhooks until the transaction ends, and returns
- * how many there are.
+ * how many are committed now or of its own making.
  */
 extern int64 cpw_webhooks_lock_count(void);
 
@@ -81,7 +81,11 @@ extern CpwWebhookItem *cpw_webhooks_find_item(const char *name);
 extern int	cpw_webhooks_list(const char *after, int limit,
 							  CpwWebhookItem **items);
 
-/* The webhooks that target a pipeline; the secrets are left out. */
+/*
+ * The webhooks that target a pipeline; the secrets are left out. Raises
+ * serialization_failure where they are others than in the transaction's
+ * snapshot.
+ */
 extern int	cpw_webhooks_of_pipeline(const char *pipeline,
 									 CpwDefinition **definitions);
 
