@@ -77,7 +77,7 @@ SELECT cpw_test.try('put_webhook', cpw_test.webhook('p', '{"authenticationConfig
 SELECT r, cpw_test.state('put_webhook', cpw_test.webhook('p', jsonb_build_object('authentication', 'IP',
   'authenticationConfiguration', jsonb_build_object('AllowedIPRange', r))))
   FROM unnest(ARRAY['10.0.0.0/8', '10.0.0.1', '10.0.0.1/32', '0.0.0.0/0', '::/0', '2001:db8::/32', '2001:db8::1', '2001:db8::1/128',
-    '10.0.0.1/8', '10.0.0.0/33', '10.0.0.0/-1', '10.0.0.0/', '10/8', '10.1/16', '10.0.0', '010.0.0.0/8', '256.0.0.0/8', '10.0.0.0/8 ', ' 10.0.0.0/8',
+    '10.0.0.1/8', '10.0.0.0/33', '10.0.0.0/-1', '10.0.0.0/', '10/8', '10.0.0.0/08', '::/00', '10.1/16', '10.0.0', '010.0.0.0/8', '256.0.0.0/8', '10.0.0.0/8 ', ' 10.0.0.0/8',
     '2001:db8::1/32', '2001:db8::/129', '2001:db8::g', '::ffff:10.0.0.0/104', 'localhost', '10.0.0.0/8,11.0.0.0/8', '/8', ':', '']) r;
 SELECT r, cpw_test.try('put_webhook', cpw_test.webhook('p', jsonb_build_object('authentication', 'IP',
   'authenticationConfiguration', jsonb_build_object('AllowedIPRange', r))))
