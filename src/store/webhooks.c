@@ -237,6 +237,17 @@ cpw_webhooks_exists(const char *name)
 	return cpw_arguments_execute_text(&find_webhook, name) > 0;
 }
 
+void
+cpw_webhooks_require_new(const char *name)
+{
+	CpwArguments arguments = {0};
+
+	cpw_arguments_add_text(&arguments, name);
+	if (cpw_arguments_execute_latest(&find_webhook, &arguments) > 0)
+		cpw_statement_raise_outdated(psprintf("Another transaction has put webhook '%s' since this one began.",
+											  name));
+}
+
 int64
 cpw_webhooks_lock_count(void)
 {

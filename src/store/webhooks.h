@@ -50,6 +50,12 @@ extern int64 cpw_webhooks_reseal(void);
 extern bool cpw_webhooks_exists(const char *name);
 
 /*
+ * Of a webhook that is not in the transaction's snapshot: raises
+ * serialization_failure where it is there all the same.
+ */
+extern void cpw_webhooks_require_new(const char *name);
+
+/*
  * Serializes the making of webhooks until the transaction ends, and returns
  * how many are committed now or of its own making.
  */
