@@ -82,6 +82,8 @@ SELECT r, cpw_test.state('put_webhook', cpw_test.webhook('p', jsonb_build_object
 SELECT r, cpw_test.try('put_webhook', cpw_test.webhook('p', jsonb_build_object('authentication', 'IP',
   'authenticationConfiguration', jsonb_build_object('AllowedIPRange', r))))
   FROM unnest(ARRAY['10.0.0.1/8', '2001:db8::1/32', 'localhost', '010.0.0.0/8', '::ffff:10.0.0.0/104']) r;
+SELECT n, cpw_test.state('put_webhook', cpw_test.webhook('p', jsonb_build_object('authentication', 'IP',
+  'authenticationConfiguration', jsonb_build_object('AllowedIPRange', repeat('1', n))))) FROM unnest('{100,101}'::int[]) n;
 -- It is shown as it was put.
 SELECT cpw_test.try('put_webhook', cpw_test.webhook('p', '{"authentication": "IP", "authenticationConfiguration": {"AllowedIPRange": "2001:DB8::1"}}'));
 
