@@ -30,6 +30,12 @@ SELECT cpw_test.try('put_webhook', '{"webhook": {"name": "a b", "targetPipeline"
 SELECT cpw_test.try('put_webhook', cpw_test.webhook('', '{"authentication": "HMAC256", "targetAction": 7,
   "filters": [{"jsonPath": ""}, {"matchEquals": "", "jsonPath": "$"}, null, "$.ref", {"jsonPath": "$", "matchEqual": "x"}]}'));
 
+-- A client whose encoding lacks a character of the message gets the message.
+SET client_encoding = LATIN1;
+SELECT cp_webhook.delete_webhook('{"name": "\u4e2d \ud83d\ude00"}');
+SELECT cp_webhook.put_webhook(jsonb_build_object('webhook', cpw_test.webhook('p', '{"filters": [{"jsonPath": "$[\u4e2d"}]}') -> 'webhook'));
+SET client_encoding = UTF8;
+
 -- Lengths: names 1..100 of certain characters.
 SELECT n, cpw_test.state('put_webhook', cpw_test.webhook(repeat('n', n))) FROM unnest('{0,1,100,101}'::int[]) n;
 SELECT c, cpw_test.state('put_webhook', cpw_test.webhook('n' || c))
