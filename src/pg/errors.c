@@ -160,7 +160,7 @@ escape_for_client(const char *text)
 	{
 		unsigned char *character = (unsigned char *) unconstify(char *, p);
 
-		length = pg_mblen(p);
+		length = pg_encoding_mblen(PG_UTF8, p);
 		if (length == 1 ||
 			pg_do_encoding_conversion_buf(conversion, PG_UTF8, encoding,
 										  character, length, converted,
