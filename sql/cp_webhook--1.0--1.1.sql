@@ -137,7 +137,7 @@ COMMENT ON COLUMN cp_webhook.third_party_registrations.api_url IS 'where its API
 
 COMMENT ON COLUMN cp_webhook.third_party_registrations.repository IS 'Owner/Repo, or the path of a project';
 
-COMMENT ON COLUMN cp_webhook.third_party_registrations.hook_id IS 'the providers id of the hook; NULL: none is known';
+COMMENT ON COLUMN cp_webhook.third_party_registrations.hook_id IS 'the provider''s id of the hook; NULL: none is known';
 
 COMMENT ON COLUMN cp_webhook.third_party_registrations.attempts IS 'failures since it was wished';
 
@@ -515,7 +515,7 @@ COMMENT ON COLUMN cp_webhook.registrations.wanted IS 'registered or deregistered
 
 COMMENT ON COLUMN cp_webhook.registrations.state IS 'pending, working, registered, deregistered, failed; foreign: this is a copy of the cluster that asked for it';
 
-COMMENT ON COLUMN cp_webhook.registrations.hook_id IS 'the providers id of the hook; NULL: none is known';
+COMMENT ON COLUMN cp_webhook.registrations.hook_id IS 'the provider''s id of the hook; NULL: none is known';
 
 COMMENT ON COLUMN cp_webhook.registrations.attempts IS 'failures since it was wished';
 
@@ -525,7 +525,7 @@ COMMENT ON COLUMN cp_webhook.registrations.error_code IS 'the status of the answ
 
 COMMENT ON COLUMN cp_webhook.registrations.last_error IS 'the same in words';
 
-COMMENT ON COLUMN cp_webhook.registrations.public_url IS 'what the hooks URL begins with at the third party';
+COMMENT ON COLUMN cp_webhook.registrations.public_url IS 'what the hook''s URL begins with at the third party';
 
 COMMENT ON COLUMN cp_webhook.registrations.is_current IS 'whether its webhook is, or was last, to be registered here; false: the hook is to go';
 
@@ -993,6 +993,68 @@ COMMENT ON COLUMN cp_webhook.webhooks.last_reason_at IS 'when last_reason was gi
 COMMENT ON COLUMN cp_webhook.webhooks.last_reason IS 'why the last one that did not trigger did not';
 
 COMMENT ON COLUMN cp_webhook.webhooks.webhook_id IS 'the internal id, which deliveries have as well';
+
+COMMENT ON COLUMN cp_webhook.webhook_activity.webhook IS 'the name of the webhook';
+
+COMMENT ON COLUMN cp_webhook.webhook_activity.minute IS 'which minute, by its beginning';
+
+COMMENT ON COLUMN cp_webhook.webhook_activity.triggered IS 'deliveries that started an execution';
+
+COMMENT ON COLUMN cp_webhook.webhook_activity.ignored IS 'those that a filter did not let pass';
+
+COMMENT ON COLUMN cp_webhook.webhook_activity.duplicate IS 'repeats of one that had triggered';
+
+COMMENT ON COLUMN cp_webhook.webhook_activity.rejected IS 'those with a 4xx answer';
+
+COMMENT ON COLUMN cp_webhook.webhook_activity.pong IS 'pings and challenges';
+
+COMMENT ON COLUMN cp_webhook.stats_total.workers IS 'receivers that run';
+
+COMMENT ON COLUMN cp_webhook.stats_total.started_at IS 'when the first of them started';
+
+COMMENT ON COLUMN cp_webhook.stats_total.requests IS 'requests since the server''s start';
+
+COMMENT ON COLUMN cp_webhook.stats_total.triggered IS 'those that started an execution';
+
+COMMENT ON COLUMN cp_webhook.stats_total.ignored IS 'those that a filter did not let pass';
+
+COMMENT ON COLUMN cp_webhook.stats_total.duplicate IS 'repeats of one that had triggered';
+
+COMMENT ON COLUMN cp_webhook.stats_total.pong IS 'pings and challenges';
+
+COMMENT ON COLUMN cp_webhook.stats_total.refused IS 'those with a 4xx answer';
+
+COMMENT ON COLUMN cp_webhook.stats_total.unavailable IS 'those with a 503';
+
+COMMENT ON COLUMN cp_webhook.stats_total.body_bytes IS 'bytes of their bodies';
+
+COMMENT ON COLUMN cp_webhook.stats_total.batches IS 'transactions that recorded them';
+
+COMMENT ON COLUMN cp_webhook.stats_total.batched IS 'deliveries in these';
+
+COMMENT ON COLUMN cp_webhook.stats_total.largest_batch IS 'most deliveries in one';
+
+COMMENT ON COLUMN cp_webhook.stats_total.batch_ms IS 'milliseconds spent on batches';
+
+COMMENT ON COLUMN cp_webhook.stats_total.commit_ms IS 'milliseconds of these spent in commits';
+
+COMMENT ON COLUMN cp_webhook.stats_total.connections IS 'connections that are open';
+
+COMMENT ON COLUMN cp_webhook.stats_total.buffered_bytes IS 'memory that bodies take now';
+
+COMMENT ON COLUMN cp_webhook.stats_total.refused_connections IS 'connections closed because their address had too many';
+
+COMMENT ON COLUMN cp_webhook.stats_total.last_error_at IS 'when a receiver last logged an error';
+
+COMMENT ON COLUMN cp_webhook.stats_total.certificate_days IS 'days until the first certificate expires; NULL: no TLS';
+
+COMMENT ON COLUMN cp_webhook.stats_total.answers IS 'answers by name';
+
+COMMENT ON COLUMN cp_webhook.stats_total.batch_sizes IS 'histogram of the deliveries in a batch, as in stats()';
+
+COMMENT ON COLUMN cp_webhook.stats_total.batch_times IS 'histogram of the milliseconds of a batch, as in stats()';
+
+COMMENT ON COLUMN cp_webhook.stats_total.commit_times IS 'histogram of the milliseconds of a commit, as in stats()';
 
 COMMENT ON COLUMN cp_webhook.trigger_events.execution_id IS 'the pipelineExecutionId';
 

@@ -16,7 +16,7 @@ hide_statement(void *arg)
 	(void) cpw_errors_hide_statement();
 }
 
-/* In the context of SPI, which lives as long as the operation. */
+/* In the caller's context, which lives longer than the operation. */
 static void
 push_callback(void)
 {
@@ -31,11 +31,12 @@ push_callback(void)
 JsonbContainer *
 cpw_operation_begin(FunctionCallInfo fcinfo, const CpwShape *shape)
 {
-	Jsonb	   *request = PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0);
+	Jsonb	   *request;
 
+	push_callback();
+	request = PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0);
 	cpw_shape_check(shape, request);
 	cpw_session_open();
-	push_callback();
 	return &request->root;
 }
 

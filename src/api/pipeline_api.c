@@ -144,15 +144,13 @@ cp_webhook_get_pipeline(PG_FUNCTION_ARGS)
 	JsonbContainer *request = cpw_operation_begin(fcinfo,
 												  &cpw_shape_get_pipeline);
 	char	   *name = cpw_json_get_text(request, "name");
+	int			version = cpw_json_get_int(request, "version", 0);
 	CpwJsonWriter answer = {0};
 	CpwPipeline pipeline;
 	Jsonb	   *declaration;
-	int			version;
 
-	if (!cpw_pipelines_find(name, CPW_PIPELINE_READ, &pipeline))
+	if (!cpw_pipelines_read(name, version, &pipeline, &declaration))
 		raise_not_found(name, "name");
-	version = cpw_json_get_int(request, "version", pipeline.version);
-	declaration = cpw_pipelines_declaration(name, version);
 	if (declaration == NULL)
 		cpw_errors_raise(CPW_PIPELINE_VERSION_NOT_FOUND, "At 'version'.",
 						 psprintf("Its versions go from 1 to %d.",

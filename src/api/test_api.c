@@ -121,10 +121,7 @@ route_of_definition(JsonbContainer *request, const CpwRoute *known,
 	}
 	cpw_definition_keep_secrets(definition, known ? &stored : NULL, problems);
 	cpw_definition_check_filters(definition, problems);
-	if (cpw_pipelines_find(definition->pipeline, CPW_PIPELINE_READ,
-						   &pipeline))
-		declaration = cpw_pipelines_declaration(pipeline.name,
-												pipeline.version);
+	(void) cpw_pipelines_read(definition->pipeline, 0, &pipeline, &declaration);
 	cpw_definition_check_target(definition, declaration, problems);
 	cpw_errors_raise_all(problems);
 

@@ -72,6 +72,8 @@ store_definition(CpwDefinition *definition, Jsonb *declaration,
 		/* Who held the count before may have made this very name. */
 		count = cpw_webhooks_lock_count();
 		is_known = cpw_webhooks_lock(definition->name, &stored);
+		if (!is_known)
+			cpw_webhooks_require_new(definition->name);
 	}
 	cpw_definition_keep_secrets(definition, is_known ? &stored : NULL,
 								problems);

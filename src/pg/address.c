@@ -246,6 +246,7 @@ cpw_address_range_fault(const char *range)
 	int			length = is_v6 ? 16 : 4;
 	unsigned char address[16] = {0};
 	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+	const char *length_text;
 	int			bits;
 	int			dots = 0;
 
@@ -264,6 +265,9 @@ cpw_address_range_fault(const char *range)
 		if (!is_v6 && begins && *p == '0' && p[1] >= '0' && p[1] <= '9')
 			return "has an octet with a leading zero";
 	}
+	length_text = strchr(range, '/');
+	if (length_text != NULL && length_text[1] == '0' && length_text[2] != '\0')
+		return "has a prefix length with a leading zero";
 	if (!is_v6 && dots != 3)
 		return "is no CIDR range";
 	if (!host_bits_are_zero(address, length, bits))

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "compat.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
@@ -132,6 +133,46 @@ cpw_errors_hide_statement(void)
 	return 0;
 }
 
+/* What a client's encoding makes of one character of UTF-8, at most. */
+#define MAX_CONVERTED	64
+
+/*
+ * Text with escapes in the place of what the client's encoding lacks. Sending
+ * it as it is would raise another error in the place of ours, and log the
+ * statement that ours hides.
+ */
+static const char *
+escape_for_client(const char *text)
+{
+	int			encoding = pg_get_client_encoding();
+	unsigned char converted[MAX_CONVERTED];
+	StringInfoData escaped;
+	Oid			conversion;
+	int			length;
+
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+		return text;
+	conversion = FindDefaultConversionProc(PG_UTF8, encoding);
+	if (!OidIsValid(conversion))
+		return text;
+	initStringInfo(&escaped);
+	for (const char *p = text; *p != '\0'; p += length)
+	{
+		unsigned char *character = (unsigned char *) unconstify(char *, p);
+
+		length = pg_encoding_mblen(PG_UTF8, p);
+		if (length == 1 ||
+			pg_do_encoding_conversion_buf(conversion, PG_UTF8, encoding,
+										  character, length, converted,
+										  MAX_CONVERTED, true) == length)
+			appendBinaryStringInfo(&escaped, p, length);
+		else
+			appendStringInfo(&escaped, length < 4 ? "\\u%04X" : "\\U%08X",
+							 (unsigned int) utf8_to_unicode(character));
+	}
+	return escaped.data;
+}
+
 void
 cpw_errors_raise(CpwException exception, const char *detail,
 				 const char *hint, const char *format,...)
@@ -144,9 +185,10 @@ cpw_errors_raise(CpwException exception, const char *detail,
 	va_end(args);
 	ereport(ERROR,
 			(errcode(exceptions[exception].sqlstate),
-			 errmsg_internal("%s: %s", exceptions[exception].name, text),
-			 detail ? errdetail_internal("%s", detail) : 0,
-			 hint ? errhint("%s", hint) : 0,
+			 errmsg_internal("%s: %s", exceptions[exception].name,
+							 escape_for_client(text)),
+			 detail ? errdetail_internal("%s", escape_for_client(detail)) : 0,
+			 hint ? errhint("%s", escape_for_client(hint)) : 0,
 			 cpw_errors_hide_statement()));
 	pg_unreachable();
 }

@@ -100,6 +100,7 @@ static bool check_hosts(char **newval, void **extra, GucSource source);
 static bool check_url(char **newval, void **extra, GucSource source);
 static bool check_api_url(char **newval, void **extra, GucSource source);
 static bool check_url_part(char **newval, void **extra, GucSource source);
+static bool check_partition(char **newval, void **extra, GucSource source);
 static bool check_account_id(char **newval, void **extra, GucSource source);
 static bool check_ranges(char **newval, void **extra, GucSource source);
 
@@ -178,7 +179,7 @@ static const StringSetting string_settings[] = {
 	{"cp_webhook.trusted_proxies", "Addresses or CIDR ranges of proxies whose X-Forwarded-For or Forwarded counts.",
 		&cpw_setting_trusted_proxies, "", PGC_SIGHUP, check_ranges, 0},
 	{"cp_webhook.partition", "Partition in the ARNs.",
-		&cpw_setting_partition, "aws", PGC_SIGHUP, check_url_part, 0},
+		&cpw_setting_partition, "aws", PGC_SIGHUP, check_partition, 0},
 	{"cp_webhook.region", "Region in the ARNs.",
 		&cpw_setting_region, "us-east-1", PGC_SIGHUP, check_url_part, 0},
 	{"cp_webhook.account_id", "Account in the ARNs: 12 digits.",
@@ -278,6 +279,22 @@ check_url_part(char **newval, void **extra, GucSource source)
 		return false;
 	}
 	return true;
+}
+
+/* As the API's pattern of an ARN has it: tag_resource must take what we make. */
+static bool
+check_partition(char **newval, void **extra, GucSource source)
+{
+	const char *rest = *newval + strlen("aws");
+
+	(void) extra;
+	(void) source;
+	if (strncmp(*newval, "aws", 3) == 0 && (*rest == '\0' || *rest == '-') &&
+		strspn(rest, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(rest) &&
+		strstr(rest, "--") == NULL && (*rest == '\0' || rest[strlen(rest) - 1] != '-'))
+		return true;
+	GUC_check_errdetail("The value must be aws, or aws and words of lower-case letters and digits behind it, each after a hyphen.");
+	return false;
 }
 
 static bool

@@ -95,12 +95,26 @@ cpw_arguments_add_uuids(CpwArguments *arguments, const pg_uuid_t *uuids,
 		count < 0);
 }
 
-uint64
-cpw_arguments_execute(CpwStatement *statement, CpwArguments *arguments)
+static void
+check_count(const CpwStatement *statement, const CpwArguments *arguments)
 {
 	if (arguments->count != statement->parameters)
 		elog(ERROR, "%d arguments, not %d: %s", arguments->count,
 			 statement->parameters, statement->sql);
+}
+
+uint64
+cpw_arguments_execute_latest(CpwStatement *statement, CpwArguments *arguments)
+{
+	check_count(statement, arguments);
+	return cpw_statement_execute_latest(statement, arguments->values,
+										arguments->nulls);
+}
+
+uint64
+cpw_arguments_execute(CpwStatement *statement, CpwArguments *arguments)
+{
+	check_count(statement, arguments);
 	return cpw_statement_execute(statement, arguments->values,
 								 arguments->nulls);
 }

@@ -40,6 +40,10 @@ extern void cpw_arguments_add_uuids(CpwArguments *arguments,
 extern uint64 cpw_arguments_execute(CpwStatement *statement,
 									CpwArguments *arguments);
 
+/* The same for cpw_statement_execute_latest(). */
+extern uint64 cpw_arguments_execute_latest(CpwStatement *statement,
+										   CpwArguments *arguments);
+
 /* Executes a statement whose only argument is a text. */
 extern uint64 cpw_arguments_execute_text(CpwStatement *statement,
 										 const char *text);

@@ -47,6 +47,18 @@ static CpwStatement find_declaration = {
 	.types = {TEXTOID, INT4OID},
 };
 
+/* Both at once, with no lock: the pipeline may go between two statements. */
+static CpwStatement read_version = {
+	.sql = "SELECT p.name, p.version, p.execution_mode, p.created_at,"
+	" p.updated_at, v.declaration FROM cp_webhook.pipeline_definitions p"
+	" LEFT JOIN cp_webhook.pipeline_versions v ON v.name = p.name"
+	" AND v.version = CASE WHEN $2 > 0 THEN $2 ELSE p.version END"
+	" WHERE p.name = $1",
+	.expected = SPI_OK_SELECT,
+	.parameters = 2,
+	.types = {TEXTOID, INT4OID},
+};
+
 static CpwStatement lock_versions = {
 	.sql = "SELECT name, version, declaration FROM cp_webhook.pipeline_versions"
 	" ORDER BY name, version FOR NO KEY UPDATE",
@@ -141,6 +153,22 @@ cpw_pipelines_find(const char *name, CpwPipelineLock lock,
 		memset(pipeline, 0, sizeof(CpwPipeline));
 		read_pipeline(0, pipeline);
 	}
+	return true;
+}
+
+bool
+cpw_pipelines_read(const char *name, int version, CpwPipeline *pipeline,
+				   Jsonb **declaration)
+{
+	CpwArguments arguments = {0};
+
+	cpw_arguments_add_text(&arguments, name);
+	cpw_arguments_add_int(&arguments, version);
+	if (cpw_arguments_execute(&read_version, &arguments) == 0)
+		return false;
+	memset(pipeline, 0, sizeof(CpwPipeline));
+	read_pipeline(0, pipeline);
+	*declaration = cpw_statement_get_jsonb(0, 6, CurrentMemoryContext);
 	return true;
 }
 

@@ -34,6 +34,14 @@ typedef enum CpwPipelineLock
 extern bool cpw_pipelines_find(const char *name, CpwPipelineLock lock,
 							   CpwPipeline *pipeline);
 
+/*
+ * Finds a pipeline and the declaration of one of its versions, 0 for the
+ * current one, with its secrets; the declaration is NULL where there is no such
+ * version. Returns false when there is no pipeline. The type is not read.
+ */
+extern bool cpw_pipelines_read(const char *name, int version,
+							   CpwPipeline *pipeline, Jsonb **declaration);
+
 /* The declaration of a version with its secrets; NULL when there is none. */
 extern Jsonb *cpw_pipelines_declaration(const char *name, int version);
 

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "compat.h"
 #include "store/statement.h"
 #include "utils/builtins.h"
@@ -50,15 +51,16 @@ prepare(CpwStatement *statement)
 	statement->plan = plan;
 }
 
-uint64
-cpw_statement_execute_limited(CpwStatement *statement, Datum *values,
-							  const char *nulls, uint64 limit)
+/* Runs it under the active snapshot or, as SPI does, under a new one. */
+static uint64
+execute(CpwStatement *statement, Datum *values, const char *nulls,
+		bool under_active, uint64 limit)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	int			result;
 
 	prepare(statement);
-	result = SPI_execute_plan(statement->plan, values, nulls, is_pinned,
+	result = SPI_execute_plan(statement->plan, values, nulls, under_active,
 							  (long) limit);
 	/* SPI leaves its own context current, whatever was before. */
 	MemoryContextSwitchTo(caller);
@@ -69,10 +71,42 @@ cpw_statement_execute_limited(CpwStatement *statement, Datum *values,
 }
 
 uint64
+cpw_statement_execute_limited(CpwStatement *statement, Datum *values,
+							  const char *nulls, uint64 limit)
+{
+	return execute(statement, values, nulls, is_pinned, limit);
+}
+
+uint64
 cpw_statement_execute(CpwStatement *statement, Datum *values,
 					  const char *nulls)
 {
 	return cpw_statement_execute_limited(statement, values, nulls, 0);
+}
+
+uint64
+cpw_statement_execute_latest(CpwStatement *statement, Datum *values,
+							 const char *nulls)
+{
+	uint64		rows;
+
+	/* What the statement before has done is to be seen. */
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	rows = execute(statement, values, nulls, true, 0);
+	PopActiveSnapshot();
+	return rows;
+}
+
+void
+cpw_statement_raise_outdated(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access due to concurrent update"),
+			 errdetail_internal("%s", detail),
+			 errhint("Repeat the transaction.")));
+	pg_unreachable();
 }
 
 Portal

@@ -43,6 +43,21 @@ extern uint64 cpw_statement_execute_limited(CpwStatement *statement,
 											uint64 limit);
 
 /*
+ * A SELECT that sees what is committed now and what the transaction has done
+ * itself: where the transaction reads from the snapshot of its beginning, a
+ * limit must still count what others have added meanwhile.
+ */
+extern uint64 cpw_statement_execute_latest(CpwStatement *statement,
+										   Datum *values, const char *nulls);
+
+/*
+ * Raises serialization_failure (40001): the transaction reads from a snapshot
+ * in which something is missing that others have committed, and that it would
+ * have to change. detail is a sentence that says what.
+ */
+_Noreturn extern void cpw_statement_raise_outdated(const char *detail);
+
+/*
  * A cursor over a statement's rows, which are fetched in portions: then they
  * are what the columns below are read of. Closed by the end of the transaction
  * at the latest.

@@ -74,7 +74,7 @@ cpw_tags_count(const CpwResource *resource)
 	CpwArguments arguments = {0};
 
 	add_resource(&arguments, resource);
-	cpw_arguments_execute(&count_tags, &arguments);
+	cpw_arguments_execute_latest(&count_tags, &arguments);
 	return cpw_statement_get_int(0, 1);
 }
 
@@ -86,6 +86,9 @@ cpw_tags_remove(const CpwResource *resource, Jsonb *keys)
 	add_resource(&arguments, resource);
 	cpw_arguments_add_jsonb(&arguments, keys);
 	cpw_arguments_execute(&remove_tags, &arguments);
+	if (keys == NULL && cpw_tags_count(resource) > 0)
+		cpw_statement_raise_outdated(psprintf("Another transaction has tagged %s '%s' since this one began.",
+											  resource->type, resource->name));
 }
 
 Jsonb *

@@ -25,9 +25,14 @@ typedef struct CpwResource
  */
 extern void cpw_tags_add(const CpwResource *resource, Jsonb *tags);
 
+/* Those that are committed now, and the transaction's own. */
 extern int	cpw_tags_count(const CpwResource *resource);
 
-/* Removes the tags with those keys, an array of strings; NULL: all tags. */
+/*
+ * Removes the tags with those keys, an array of strings; NULL: all tags. Then
+ * it raises serialization_failure where one is not in the transaction's
+ * snapshot and would stay.
+ */
 extern void cpw_tags_remove(const CpwResource *resource, Jsonb *keys);
 
 /*

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "base/hex_base64.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
@@ -138,6 +139,16 @@ static CpwStatement of_pipeline = {
 	.types = {TEXTOID},
 };
 
+/* Another one when any of them was put, changed or deleted. */
+static CpwStatement state_of_pipeline = {
+	.sql = "SELECT COALESCE(pg_catalog.string_agg("
+	"id::pg_catalog.text || ' ' || xmin::pg_catalog.text, ' ' ORDER BY id), '')"
+	" FROM cp_webhook.webhook_definitions WHERE pipeline = $1",
+	.expected = SPI_OK_SELECT,
+	.parameters = 1,
+	.types = {TEXTOID},
+};
+
 static CpwStatement set_error = {
 	.sql = "UPDATE cp_webhook.webhook_definitions"
 	" SET error_code = $3, error_message = $4"
@@ -226,11 +237,22 @@ cpw_webhooks_exists(const char *name)
 	return cpw_arguments_execute_text(&find_webhook, name) > 0;
 }
 
+void
+cpw_webhooks_require_new(const char *name)
+{
+	CpwArguments arguments = {0};
+
+	cpw_arguments_add_text(&arguments, name);
+	if (cpw_arguments_execute_latest(&find_webhook, &arguments) > 0)
+		cpw_statement_raise_outdated(psprintf("Another transaction has put webhook '%s' since this one began.",
+											  name));
+}
+
 int64
 cpw_webhooks_lock_count(void)
 {
 	cpw_statement_execute(&lock_creation, NULL, NULL);
-	cpw_statement_execute(&count_webhooks, NULL, NULL);
+	cpw_statement_execute_latest(&count_webhooks, NULL, NULL);
 	return cpw_statement_get_bigint(0, 1);
 }
 
@@ -352,11 +374,31 @@ cpw_webhooks_list(const char *after, int limit, CpwWebhookItem **items)
 	return (int) rows;
 }
 
+/* Where the snapshot is as old as the transaction, it may be too old. */
+static void
+check_state(const char *pipeline)
+{
+	CpwArguments arguments = {0};
+	char	   *state;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	cpw_arguments_add_text(&arguments, pipeline);
+	cpw_arguments_execute(&state_of_pipeline, &arguments);
+	state = cpw_statement_get_text(0, 1, CurrentMemoryContext);
+	cpw_arguments_execute_latest(&state_of_pipeline, &arguments);
+	if (strcmp(state, cpw_statement_get_text(0, 1, CurrentMemoryContext)) != 0)
+		cpw_statement_raise_outdated(psprintf("Another transaction has put or deleted a webhook of pipeline '%s' since this one began.",
+											  pipeline));
+}
+
 int
 cpw_webhooks_of_pipeline(const char *pipeline, CpwDefinition **definitions)
 {
-	uint64		rows = cpw_arguments_execute_text(&of_pipeline, pipeline);
+	uint64		rows;
 
+	check_state(pipeline);
+	rows = cpw_arguments_execute_text(&of_pipeline, pipeline);
 	*definitions = palloc0(sizeof(CpwDefinition) * Max(rows, 1));
 	for (uint64 row = 0; row < rows; row++)
 		read_definition(row, &(*definitions)[row]);

@@ -50,8 +50,14 @@ extern int64 cpw_webhooks_reseal(void);
 extern bool cpw_webhooks_exists(const char *name);
 
 /*
+ * Of a webhook that is not in the transaction's snapshot: raises
+ * serialization_failure where it is there all the same.
+ */
+extern void cpw_webhooks_require_new(const char *name);
+
+/*
  * Serializes the making of webhooks until the transaction ends, and returns
- * how many there are.
+ * how many are committed now or of its own making.
  */
 extern int64 cpw_webhooks_lock_count(void);
 
@@ -81,7 +87,11 @@ extern CpwWebhookItem *cpw_webhooks_find_item(const char *name);
 extern int	cpw_webhooks_list(const char *after, int limit,
 							  CpwWebhookItem **items);
 
-/* The webhooks that target a pipeline; the secrets are left out. */
+/*
+ * The webhooks that target a pipeline; the secrets are left out. Raises
+ * serialization_failure where they are others than in the transaction's
+ * snapshot.
+ */
 extern int	cpw_webhooks_of_pipeline(const char *pipeline,
 									 CpwDefinition **definitions);
 

@@ -25,13 +25,17 @@ UNION ALL
 SELECT 'function', proname FROM pg_proc p, aclexplode(coalesce(proacl, acldefault('f', proowner))) a
  WHERE pronamespace = 'cp_webhook'::regnamespace AND a.grantee = 0;
 
--- Every function, table and view has a comment.
+-- Every function, table and view has a comment, and every column of theirs.
 SELECT 'function', proname FROM pg_proc
  WHERE pronamespace = 'cp_webhook'::regnamespace AND obj_description(oid, 'pg_proc') IS NULL
 UNION ALL
 SELECT 'relation', relname FROM pg_class
  WHERE relnamespace = 'cp_webhook'::regnamespace AND relkind IN ('r', 'p', 'v')
-   AND obj_description(oid, 'pg_class') IS NULL AND relname !~ '^deliveries_';
+   AND obj_description(oid, 'pg_class') IS NULL AND relname !~ '^deliveries_'
+UNION ALL
+SELECT 'column', relname || '.' || attname FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid
+ WHERE relnamespace = 'cp_webhook'::regnamespace AND relkind IN ('r', 'p', 'v')
+   AND attnum > 0 AND NOT attisdropped AND col_description(c.oid, attnum) IS NULL AND relname !~ '^deliveries_';
 
 -- Every function that runs as its owner pins its search_path.
 SELECT proname FROM pg_proc

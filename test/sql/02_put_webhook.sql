@@ -30,6 +30,12 @@ SELECT cpw_test.try('put_webhook', '{"webhook": {"name": "a b", "targetPipeline"
 SELECT cpw_test.try('put_webhook', cpw_test.webhook('', '{"authentication": "HMAC256", "targetAction": 7,
   "filters": [{"jsonPath": ""}, {"matchEquals": "", "jsonPath": "$"}, null, "$.ref", {"jsonPath": "$", "matchEqual": "x"}]}'));
 
+-- A client whose encoding lacks a character of the message gets the message.
+SET client_encoding = LATIN1;
+SELECT cp_webhook.delete_webhook('{"name": "\u4e2d \ud83d\ude00"}');
+SELECT cp_webhook.put_webhook(jsonb_build_object('webhook', cpw_test.webhook('p', '{"filters": [{"jsonPath": "$[\u4e2d"}]}') -> 'webhook'));
+SET client_encoding = UTF8;
+
 -- Lengths: names 1..100 of certain characters.
 SELECT n, cpw_test.state('put_webhook', cpw_test.webhook(repeat('n', n))) FROM unnest('{0,1,100,101}'::int[]) n;
 SELECT c, cpw_test.state('put_webhook', cpw_test.webhook('n' || c))
@@ -77,11 +83,13 @@ SELECT cpw_test.try('put_webhook', cpw_test.webhook('p', '{"authenticationConfig
 SELECT r, cpw_test.state('put_webhook', cpw_test.webhook('p', jsonb_build_object('authentication', 'IP',
   'authenticationConfiguration', jsonb_build_object('AllowedIPRange', r))))
   FROM unnest(ARRAY['10.0.0.0/8', '10.0.0.1', '10.0.0.1/32', '0.0.0.0/0', '::/0', '2001:db8::/32', '2001:db8::1', '2001:db8::1/128',
-    '10.0.0.1/8', '10.0.0.0/33', '10.0.0.0/-1', '10.0.0.0/', '10/8', '10.1/16', '10.0.0', '010.0.0.0/8', '256.0.0.0/8', '10.0.0.0/8 ', ' 10.0.0.0/8',
+    '10.0.0.1/8', '10.0.0.0/33', '10.0.0.0/-1', '10.0.0.0/', '10/8', '10.0.0.0/08', '::/00', '10.1/16', '10.0.0', '010.0.0.0/8', '256.0.0.0/8', '10.0.0.0/8 ', ' 10.0.0.0/8',
     '2001:db8::1/32', '2001:db8::/129', '2001:db8::g', '::ffff:10.0.0.0/104', 'localhost', '10.0.0.0/8,11.0.0.0/8', '/8', ':', '']) r;
 SELECT r, cpw_test.try('put_webhook', cpw_test.webhook('p', jsonb_build_object('authentication', 'IP',
   'authenticationConfiguration', jsonb_build_object('AllowedIPRange', r))))
   FROM unnest(ARRAY['10.0.0.1/8', '2001:db8::1/32', 'localhost', '010.0.0.0/8', '::ffff:10.0.0.0/104']) r;
+SELECT n, cpw_test.state('put_webhook', cpw_test.webhook('p', jsonb_build_object('authentication', 'IP',
+  'authenticationConfiguration', jsonb_build_object('AllowedIPRange', repeat('1', n))))) FROM unnest('{100,101}'::int[]) n;
 -- It is shown as it was put.
 SELECT cpw_test.try('put_webhook', cpw_test.webhook('p', '{"authentication": "IP", "authenticationConfiguration": {"AllowedIPRange": "2001:DB8::1"}}'));
 

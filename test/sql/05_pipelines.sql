@@ -29,6 +29,14 @@ SELECT cpw_test.try('list_pipelines', jsonb_build_object('nextToken', :'token'))
 SELECT cpw_test.state('list_webhooks', jsonb_build_object('NextToken', :'token'));
 SELECT n, cpw_test.state('list_pipelines', jsonb_build_object('maxResults', n)) FROM unnest('{0,1,1000,1001}'::int[]) n;
 SELECT cpw_test.try('list_pipelines', '{"nextToken": "nothing of ours"}');
+SELECT n, cpw_test.state('list_pipelines', jsonb_build_object('nextToken', repeat('A', n))) FROM unnest('{0,2048,2049}'::int[]) n;
+-- 100 on a page, where the request does not say.
+BEGIN;
+SELECT count(cp_webhook.create_pipeline(cpw_test.pipeline('page' || i))) FROM generate_series(1, 100 - (SELECT count(*) FROM cp_webhook.pipeline_definitions)) i;
+SELECT jsonb_array_length(l -> 'pipelines'), l ? 'nextToken' FROM cp_webhook.list_pipelines() l;
+SELECT cpw_test.state('create_pipeline', cpw_test.pipeline('pages'));
+SELECT jsonb_array_length(l -> 'pipelines'), l ? 'nextToken' FROM cp_webhook.list_pipelines() l;
+ROLLBACK;
 
 -- Deleted with versions and tags, also when it is not there.
 SELECT cpw_test.try('delete_pipeline', '{"name": "p"}');
@@ -106,6 +114,8 @@ SELECT pg_temp.both(p, f, g) FROM (VALUES
   ('stages,0,actions,0,region', '"abcd"', '"abc"'),
   ('stages,0,actions,0,region', to_jsonb(repeat('r', 30)), to_jsonb(repeat('r', 31))),
   ('stages,0,actions,0,namespace', '"a@b"', '"a.b"'),
+  ('stages,0,actions,0,namespace', to_jsonb(repeat('n', 100)), to_jsonb(repeat('n', 101))),
+  ('stages,0,actions,0,namespace', '"n"', '""'),
   ('stages,0,actions,0,timeoutInMinutes', '5', '4'),
   ('stages,0,actions,0,timeoutInMinutes', '86400', '86401'),
   ('stages,0,actions,0,environmentVariables', to_jsonb(array_fill(1, '{10}')), to_jsonb(array_fill(1, '{11}'))),

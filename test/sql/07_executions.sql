@@ -104,6 +104,14 @@ SELECT * FROM pg_temp.pages(5);
 SELECT cp_webhook.list_pipeline_executions('{"pipelineName": "app", "maxResults": 2}') ->> 'nextToken' AS token \gset
 SELECT cpw_test.state('list_pipeline_executions', jsonb_build_object('pipelineName', p, 'nextToken', :'token')) FROM unnest('{app,other}'::text[]) p;
 SELECT n, cpw_test.state('list_pipeline_executions', jsonb_build_object('pipelineName', 'app', 'maxResults', n)) FROM unnest('{0,1,100,101}'::int[]) n;
+-- 100 on a page, where the request does not say.
+BEGIN;
+DELETE FROM cp_webhook.executions;
+SELECT count(cp_webhook.start_pipeline_execution('{"name": "app"}')) FROM generate_series(1, 100);
+SELECT jsonb_array_length(l -> 'pipelineExecutionSummaries'), l ? 'nextToken' FROM cp_webhook.list_pipeline_executions('{"pipelineName": "app"}') l;
+SELECT count(cp_webhook.start_pipeline_execution('{"name": "app"}'));
+SELECT jsonb_array_length(l -> 'pipelineExecutionSummaries'), l ? 'nextToken' FROM cp_webhook.list_pipeline_executions('{"pipelineName": "app"}') l;
+ROLLBACK;
 -- A token that somebody else made with our checksum is a bound, or it is refused.
 SELECT t, cpw_test.state('list_pipeline_executions', jsonb_build_object('pipelineName', 'app', 'nextToken', t))
   FROM unnest('{AVfWv3hubyB1dWlk,AdYru3kwMDAwMDAwMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMC0,AeHIbwFmZmZmZmZmZi0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMDA}'::text[]) t;

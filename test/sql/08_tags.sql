@@ -20,6 +20,7 @@ SELECT cpw_test.try('untag_resource', jsonb_build_object('resourceArn', :'webhoo
 SELECT cpw_test.try('list_tags_for_resource', jsonb_build_object('resourceArn', :'webhook'));
 SELECT cpw_test.try('untag_resource', jsonb_build_object('resourceArn', :'webhook', 'tagKeys', '["aws:a", "", 5, null]'::jsonb));
 SELECT cpw_test.try('untag_resource', jsonb_build_object('resourceArn', :'webhook', 'tagKeys', '["B", "Aws:a"]'::jsonb));
+SELECT n, cpw_test.state('untag_resource', jsonb_build_object('resourceArn', :'webhook', 'tagKeys', jsonb_build_array(repeat('ü', n)))) FROM unnest('{0,1,128,129}'::int[]) n;
 
 -- 50 at most, together with those that are there.
 SELECT cpw_test.state('tag_resource', jsonb_build_object('resourceArn', :'webhook', 'tags',
@@ -39,6 +40,7 @@ SELECT cp_webhook.list_tags_for_resource(jsonb_build_object('resourceArn', :'web
 SELECT cpw_test.try('list_tags_for_resource', jsonb_build_object('resourceArn', :'webhook', 'nextToken', :'token'));
 SELECT cpw_test.try('list_tags_for_resource', jsonb_build_object('resourceArn', :'pipeline', 'nextToken', :'token'));
 SELECT n, cpw_test.state('list_tags_for_resource', jsonb_build_object('resourceArn', :'webhook', 'maxResults', n)) FROM unnest('{0,1,100,101}'::int[]) n;
+SELECT n, cpw_test.state('list_tags_for_resource', jsonb_build_object('resourceArn', :'webhook', 'nextToken', repeat('A', n))) FROM unnest('{0,2048,2049}'::int[]) n;
 
 -- ARNs.
 SELECT a, cpw_test.state('list_tags_for_resource', jsonb_build_object('resourceArn', a)) FROM unnest(ARRAY[

@@ -348,6 +348,10 @@ like(refusal('public_url = \'ftp://x\''), qr/invalid value for parameter "cp_web
 like(refusal('account_id = \'12\''), qr/invalid value.*DETAIL:  .*12 digits/s, 'account_id that is too short');
 like(refusal('listen_addresses = \'a,,b\''), qr/invalid value.*DETAIL:  List syntax/s, 'a list that is none');
 like(refusal('region = \'eu:1\''), qr/invalid value.*DETAIL:  .*lower-case letters/s, 'region with a colon');
+# What tag_resource does not take as an ARN must not be made.
+like(refusal("partition = '$_'"), qr/invalid value.*DETAIL:  .*must be aws/s, "partition = '$_'") foreach '', 'foo', 'awsx', 'aws-', 'aws--cn', 'aws-CN', 'aws:';
+is(refusal("partition = '$_'"), '', "partition = '$_' is one") foreach 'aws-us-gov', 'aws-2', 'aws';
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET cp_webhook.partition');
 like(refusal('no_such_setting = 1'), qr/cp_webhook.no_such_setting/, 'a setting that is none');
 
 $position = log_position($node);

@@ -251,6 +251,19 @@ is(sql('SELECT cp_webhook.rotate_secret_key()'), 5, 'all under the third');
 is(signed_with($new, 'third new'), '200 current', 'all is as before');
 is(signed_with($old, 'third old'), '200 previous', 'for all secrets');
 is(subscribe($meta), '200 17', 'and handshakes');
+
+# ---- an operation that fails before it has begun ----
+
+my $version = sql(q(SELECT extversion FROM pg_extension WHERE extname = 'cp_webhook'));
+sql(q(UPDATE pg_extension SET extversion = '0.9' WHERE extname = 'cp_webhook'));
+like(error_of(qq(SELECT cp_webhook.put_webhook('{"webhook": {"name": "early", "targetPipeline": "pipeline", "targetAction": "Source", "filters": [],
+	"authentication": "GITHUB_HMAC", "authenticationConfiguration": {"SecretToken": "plain-text-of-an-early-one"}}}'))),
+	qr/55000.*is of version 0\.9/s, 'an operation of another version is refused');
+sql(qq(UPDATE pg_extension SET extversion = '$version' WHERE extname = 'cp_webhook'));
+# The refusal quotes what the client's encoding has not.
+like(error_of(q(SET client_encoding = LATIN1; SELECT cp_webhook.put_webhook('{"webhook": {"name": "caf\u00e9 \ud83d\ude00",
+	"authenticationConfiguration": {"SecretToken": "plain-text-of-a-smile"}}}'))),
+	qr/CP001: ValidationException: .*Value 'caf\xe9 \\U0001F600' at 'webhook.name'/, 'a refusal is told in the client\'s encoding');
 unlike(slurp_file($node->logfile), qr/plain-text-of|AQEBAQ|AgICAg|AwMDAw/, 'no secret and no key is in the log');
 $node->stop;
 
