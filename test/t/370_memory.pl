@@ -99,8 +99,9 @@ check_memory('too many values');
 # ---- filters ----
 
 # What a path selects may be more than there is memory for. Where it descends,
-# each value is selected with all that is in it: here that is 50 million values.
-my $depth = 4900;
+# each value is selected with all that is in it: here that is a million values,
+# from each client.
+my $depth = 1500;
 my $deep = '{"a":' x $depth . '1' . '}' x $depth;
 
 $path = put_webhook($node, 'descending', filters => [ { jsonPath => '$..a', matchEquals => 'x' } ]);
@@ -114,13 +115,13 @@ $path = put_webhook($node, 'existing', filters => [ { jsonPath => '$..a' } ]);
 is(try_post($node, $path, $deep)->{json}{status}, 'triggered', 'a path that descends, without matchEquals');
 check_memory('a path that descends, without matchEquals');
 
-# Some ten billion, and no time-out comes before the memory's end.
-foreach my $greedy ('$..a..a..a', '$.** ? (@.a == $.**)', 'lax $.**.**.**')
+# Half a billion, and no time-out comes before the memory's end.
+foreach my $greedy ('$..a..a..a', 'lax $.**.**.**')
 {
 	$path = put_webhook($node, 'greedy', filters => [ { jsonPath => $greedy, matchEquals => 'x' } ]);
 	my $answer = try_post($node, $path, $deep);
 	is($answer->{status}, 503, "$greedy: 503");
-	is($answer->{json}{message}, 'Filter takes too much memory.', "$greedy: why") if $greedy ne '$.** ? (@.a == $.**)';
+	is($answer->{json}{message}, 'Filter takes too much memory.', "$greedy: why");
 	check_memory($greedy);
 	is(try_post($node, $path, '{"a":1}')->{json}{status}, 'ignored', "$greedy: a usual body");
 }
