@@ -209,7 +209,8 @@ set_string(JsonbValue *value, const char *text, size_t length)
 	/* Plain ASCII, nearly always, needs no copy. */
 	for (size_t i = 0; i < length; i++)
 	{
-		if (text[i] == '\0' || IS_HIGHBIT_SET(text[i]))
+		/* NUL wraps around to the largest. */
+		if ((unsigned char) (text[i] - 1) >= 0x7f)
 		{
 			text = repair(text, length, &length);
 			break;
