@@ -135,6 +135,7 @@ take_parameter(Cursor *cursor)
 	}
 	return !equals_in_any_case(name, "charset") ||
 		equals_in_any_case(value, "utf-8") ||
+		equals_in_any_case(value, "utf8") ||
 		equals_in_any_case(value, "us-ascii");
 }
 

@@ -56,7 +56,7 @@ static const CpwVerdictMeaning meanings[CPW_VERDICT_COUNT] = {
 	[CPW_VERDICT_UNSUPPORTED_MEDIA_TYPE] = {
 		415, "rejected", "unsupported_media_type",
 		"Send application/json, or application/x-www-form-urlencoded with "
-		"the JSON in the field payload, in UTF-8"
+		"the JSON in the field payload, in UTF-8, not compressed"
 	},
 	[CPW_VERDICT_HEADERS_TOO_LARGE] = {
 		431, "rejected", "headers_too_large",

@@ -135,6 +135,22 @@ copy_headers(CpwRequest *request, const CpwHeadSource *source,
 	return true;
 }
 
+/*
+ * White space behind a value is no part of it (RFC 9112, 5.5). libmicrohttpd
+ * leaves it there up to 0.9, and goes by it: so the framing is checked before.
+ */
+static void
+trim_values(CpwRequest *request)
+{
+	CpwHeader  *items = request->header_memory;
+
+	for (int i = 0; i < request->headers.count; i++)
+		while (items[i].value_length > 0 &&
+			   (items[i].value[items[i].value_length - 1] == ' ' ||
+				items[i].value[items[i].value_length - 1] == '\t'))
+			items[i].value_length--;
+}
+
 /* Visible characters, and bytes of other character sets. */
 static bool
 is_target(const char *text)
@@ -167,6 +183,7 @@ cpw_head_take(CpwRequest *request, const CpwHeadSource *source)
 	else
 		request->malformed = cpw_framing_complaint(&request->headers,
 												   strcmp(version, "HTTP/1.0") == 0);
+	trim_values(request);
 	request->method = method;
 	cpw_request_describe_body(request);
 

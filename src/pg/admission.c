@@ -27,15 +27,25 @@ check_header_size(const CpwPost *post, const CpwWebhook *webhook,
 	return CPW_VERDICT_HEADERS_TOO_LARGE;
 }
 
+/* It can only be there encoded. */
+static bool
+has_nul(const char *query, size_t length)
+{
+	for (size_t i = 0; i + 3 <= length; i++)
+		if (memcmp(query + i, "%00", 3) == 0)
+			return true;
+	return false;
+}
+
 static CpwVerdict
 check_form(const CpwPost *post, const CpwWebhook *webhook,
 		   const char **reason)
 {
 	(void) webhook;
-	if (post->malformed == NULL)
-		return CPW_VERDICT_PENDING;
 	*reason = post->malformed;
-	return CPW_VERDICT_BAD_REQUEST;
+	if (*reason == NULL && has_nul(post->query, post->query_length))
+		*reason = "the query contains a NUL byte";
+	return *reason == NULL ? CPW_VERDICT_PENDING : CPW_VERDICT_BAD_REQUEST;
 }
 
 static CpwVerdict
@@ -85,6 +95,22 @@ check_length(const CpwPost *post, const CpwWebhook *webhook,
 	return CPW_VERDICT_BODY_TOO_LARGE;
 }
 
+/* Whether bodies with that Content-Encoding are something else than they say. */
+static bool
+is_compressed(const CpwHeaders *headers)
+{
+	static const char *const codings[] = {
+		"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"
+	};
+	const CpwHeader *header = cpw_headers_find(headers, "content-encoding", NULL);
+
+	for (size_t i = 0; header != NULL && i < lengthof(codings); i++)
+		if (header->value_length == strlen(codings[i]) &&
+			pg_strncasecmp(header->value, codings[i], strlen(codings[i])) == 0)
+			return true;
+	return false;
+}
+
 static CpwVerdict
 check_media_type(const CpwPost *post, const CpwWebhook *webhook,
 				 const char **reason)
@@ -101,6 +127,8 @@ check_media_type(const CpwPost *post, const CpwWebhook *webhook,
 	else if (cpw_media_type_parse(header->value, header->value_length) ==
 			 CPW_MEDIA_TYPE_OTHER)
 		*reason = "Content-Type is neither JSON nor a form, or its charset is not utf-8";
+	else if (is_compressed(&post->headers))
+		*reason = "the body is compressed, as Content-Encoding says";
 	else
 		return CPW_VERDICT_PENDING;
 	return CPW_VERDICT_UNSUPPORTED_MEDIA_TYPE;

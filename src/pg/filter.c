@@ -67,8 +67,8 @@ selects_truth(JsonPath *path)
  * error of their own on a NULL result.
  */
 static Datum
-call(PGFunction function, const CpwFilter *filter, Jsonb *payload,
-	 Jsonb *variables, bool *is_null)
+call(PGFunction function, const CpwFilter *filter, const JsonPath *path,
+	 Jsonb *payload, Jsonb *variables, bool *is_null)
 {
 	LOCAL_FCINFO(fcinfo, 4);
 	Datum		result;
@@ -78,7 +78,7 @@ call(PGFunction function, const CpwFilter *filter, Jsonb *payload,
 	InitFunctionCallInfoData(*fcinfo, NULL, 4, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = JsonbPGetDatum(payload);
 	fcinfo->args[0].isnull = false;
-	fcinfo->args[1].value = PointerGetDatum(filter->path);
+	fcinfo->args[1].value = PointerGetDatum(path);
 	fcinfo->args[1].isnull = false;
 	fcinfo->args[2].value = JsonbPGetDatum(variables);
 	fcinfo->args[2].isnull = false;
@@ -89,14 +89,21 @@ call(PGFunction function, const CpwFilter *filter, Jsonb *payload,
 	return result;
 }
 
-Jsonb *
-cpw_filter_select(const CpwFilter *filter, Jsonb *payload, Jsonb *variables)
+static Jsonb *
+select_by(const JsonPath *path, const CpwFilter *filter, Jsonb *payload,
+		  Jsonb *variables)
 {
 	bool		is_null;
-	Datum		values = call(jsonb_path_query_array, filter, payload,
+	Datum		values = call(jsonb_path_query_array, filter, path, payload,
 							  variables, &is_null);
 
 	return is_null ? NULL : DatumGetJsonbP(values);
+}
+
+Jsonb *
+cpw_filter_select(const CpwFilter *filter, Jsonb *payload, Jsonb *variables)
+{
+	return select_by(filter->path, filter, payload, variables);
 }
 
 /*
@@ -113,10 +120,12 @@ selects_anything(const CpwFilter *filter, Jsonb *payload, Jsonb *variables)
 
 	if ((filter->path->header & JSONPATH_LAX) == 0)
 	{
-		values = cpw_filter_select(filter, payload, variables);
+		values = select_by(filter->types ? filter->types : filter->path, filter,
+						   payload, variables);
 		return values != NULL && JsonContainerSize(&values->root) > 0;
 	}
-	exists = call(jsonb_path_exists, filter, payload, variables, &is_null);
+	exists = call(jsonb_path_exists, filter, filter->path, payload, variables,
+				  &is_null);
 	return !is_null && DatumGetBool(exists);
 }
 
@@ -124,6 +133,36 @@ static Jsonb *
 parse_constant(const char *json)
 {
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+}
+
+/* The path with more behind it. It is strict. */
+static JsonPath *
+extend(const char *path, const char *more)
+{
+	static const char mode[] = "strict ";
+	char	   *text = psprintf("strict (%s)%s", path + strlen(mode), more);
+
+	Assert(strncmp(path, mode, strlen(mode)) == 0);
+	return DatumGetJsonPathP(DirectFunctionCall1(jsonpath_in,
+												 CStringGetDatum(text)));
+}
+
+/*
+ * A path that descends selects an object and all that is in it, each beside the
+ * others: of a body of 15 kB these can be a gigabyte. Objects and arrays equal
+ * nothing, so only how many there are is asked for. A lax path would look into
+ * them where it is extended.
+ */
+static void
+compile_apart(CpwFilter *filter)
+{
+	char	   *path = cpw_filter_translated(filter);
+
+	if ((filter->path->header & JSONPATH_LAX) != 0 || filter->is_predicate ||
+		strstr(path, "**") == NULL)
+		return;
+	filter->scalars = extend(path, " ? (@.type() != \"object\" && @.type() != \"array\")");
+	filter->types = extend(path, ".type()");
 }
 
 CpwFilter *
@@ -141,6 +180,7 @@ cpw_filter_compile(const char *json_path, const char *match_equals)
 	filter->reads_headers = use.reads_headers;
 	filter->reads_query = use.reads_query;
 	filter->no_variables = parse_constant("{\"headers\":{},\"query\":{}}");
+	compile_apart(filter);
 	return filter;
 }
 
@@ -303,18 +343,39 @@ describe_value(const JsonbValue *value)
 	}
 }
 
-/* The first of the values: "a", "b", "c" and 7 more. */
+static bool
+is_scalar_type(const JsonbValue *type)
+{
+	return !(type->val.string.len == 6 &&
+			 memcmp(type->val.string.val, "object", 6) == 0) &&
+		!(type->val.string.len == 5 &&
+		  memcmp(type->val.string.val, "array", 5) == 0);
+}
+
+/*
+ * The first of the values: "a", "b", "c" and 7 more. With types, which are of
+ * all of them, the values are the scalars alone.
+ */
 static char *
-describe_values(Jsonb *values)
+describe_values(Jsonb *values, Jsonb *types)
 {
 	StringInfoData text;
-	uint32		count = JsonContainerSize(&values->root);
+	uint32		count = JsonContainerSize(types ? &types->root : &values->root);
+	uint32		next = 0;
 
 	initStringInfo(&text);
 	for (uint32 i = 0; i < Min(count, FOUND_VALUES); i++)
+	{
+		JsonbValue *value = getIthJsonbValueFromContainer(types ? &types->root :
+														  &values->root, i);
+
+		if (types != NULL && is_scalar_type(value))
+			value = getIthJsonbValueFromContainer(&values->root, next++);
+		else if (types != NULL)
+			value->type = jbvBinary;
 		appendStringInfo(&text, "%s%s", i > 0 ? ", " : "",
-						 describe_value(getIthJsonbValueFromContainer(&values->root,
-																	  i)));
+						 describe_value(value));
+	}
 	if (count > FOUND_VALUES)
 		appendStringInfo(&text, " and %u more", count - FOUND_VALUES);
 	return text.data;
@@ -341,28 +402,53 @@ holds_value(Jsonb *values, const char *text)
 	return false;
 }
 
+static CpwFilterResult
+evaluate(const CpwFilter *filter, const char *wanted, Jsonb *payload,
+		 Jsonb *variables, char **found)
+{
+	Jsonb	   *values;
+	Jsonb	   *types = NULL;
+
+	if (wanted == NULL && !filter->is_predicate)
+		return selects_anything(filter, payload, variables) ?
+			CPW_FILTER_PASSES : CPW_FILTER_FINDS_NOTHING;
+	values = select_by(filter->scalars ? filter->scalars : filter->path, filter,
+					   payload, variables);
+	if (values == NULL)
+		return CPW_FILTER_FINDS_NOTHING;
+
+	/* A condition must hold; the text "true" is what it is compared with. */
+	if (holds_value(values, wanted ? wanted : "true"))
+		return CPW_FILTER_PASSES;
+	if (filter->types != NULL)
+		types = select_by(filter->types, filter, payload, variables);
+	if (JsonContainerSize(types ? &types->root : &values->root) == 0)
+		return CPW_FILTER_FINDS_NOTHING;
+	*found = filter->wants_secret ? "\"" CPW_MASK "\"" :
+		describe_values(values, types);
+	return CPW_FILTER_DIFFERS;
+}
+
 CpwFilterResult
 cpw_filter_evaluate(const CpwFilter *filter, const char *wanted,
 					Jsonb *payload, Jsonb *variables, char **found)
 {
-	Jsonb	   *values;
+	MemoryContext caller = CurrentMemoryContext;
+	CpwFilterResult result;
+
+	/* After an error it goes with the guard's subtransaction. */
+	MemoryContext own = AllocSetContextCreate(CurTransactionContext,
+											  "cp_webhook filter",
+											  ALLOCSET_DEFAULT_SIZES);
 
 	*found = NULL;
-	if (wanted == NULL && !filter->is_predicate)
-		return selects_anything(filter, payload, variables) ?
-			CPW_FILTER_PASSES : CPW_FILTER_FINDS_NOTHING;
-	values = cpw_filter_select(filter, payload, variables);
-	if (values == NULL || JsonContainerSize(&values->root) == 0)
-		return CPW_FILTER_FINDS_NOTHING;
-
-	/* A condition must hold; the text "true" is what it is compared with. */
-	if (wanted == NULL)
-		wanted = "true";
-	if (holds_value(values, wanted))
-		return CPW_FILTER_PASSES;
-	*found = filter->wants_secret ? pstrdup("\"" CPW_MASK "\"") :
-		describe_values(values);
-	return CPW_FILTER_DIFFERS;
+	MemoryContextSwitchTo(own);
+	result = evaluate(filter, wanted, payload, variables, found);
+	MemoryContextSwitchTo(caller);
+	if (*found != NULL)
+		*found = pstrdup(*found);
+	MemoryContextDelete(own);
+	return result;
 }
 
 /* The length of a placeholder's key at text ("{" behind us), or 0. */

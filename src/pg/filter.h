@@ -21,6 +21,8 @@ typedef struct CpwFilter
 	char	   *json_path;		/* as it was put */
 	char	   *match_equals;	/* as it was put; NULL: existence is enough */
 	JsonPath   *path;
+	JsonPath   *scalars;		/* what of it is no object or array, or NULL */
+	JsonPath   *types;			/* the type of each value of it, or NULL */
 	bool		is_predicate;	/* selects one boolean, true when it holds */
 	bool		wants_secret;	/* a placeholder of matchEquals stands for one */
 	bool		reads_headers;	/* names $headers */

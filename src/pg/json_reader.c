@@ -23,6 +23,8 @@ typedef struct Reader
 	JsonLexContext *lexer;
 	JsonbParseState *state;
 	JsonbValue *result;
+	int			depth;
+	size_t		left;			/* digits that numbers may still have */
 } Reader;
 
 static bool read_value(Reader *reader, JsonbIteratorToken place);
@@ -86,8 +88,28 @@ take_string(const Reader *reader, JsonbValue *value)
 	return value->val.string.len <= JENTRY_OFFLENMASK;
 }
 
+/* Only an exponent makes a number longer than its text. */
 static void
-take_number(const Reader *reader, JsonbValue *value)
+count_digits(Reader *reader, const char *text, Numeric number)
+{
+	char	   *written;
+	size_t		length;
+
+	if (strpbrk(text, "eE") == NULL)
+		return;
+	written = DatumGetCString(DirectFunctionCall1(numeric_out,
+												  NumericGetDatum(number)));
+	length = strlen(written);
+	if (length > reader->left)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the numbers of the body are too long when they are written out")));
+	reader->left -= length;
+	pfree(written);
+}
+
+static void
+take_number(Reader *reader, JsonbValue *value)
 {
 	const char *text = reader->lexer->token_start;
 	char	   *digits = pnstrdup(text, reader->lexer->token_terminator - text);
@@ -97,10 +119,11 @@ take_number(const Reader *reader, JsonbValue *value)
 		DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(digits),
 											ObjectIdGetDatum(InvalidOid),
 											Int32GetDatum(-1)));
+	count_digits(reader, digits, value->val.numeric);
 }
 
 static bool
-take_scalar(const Reader *reader, JsonbValue *value)
+take_scalar(Reader *reader, JsonbValue *value)
 {
 	switch (current(reader))
 	{
@@ -162,26 +185,40 @@ read_list(Reader *reader, JsonTokenType end, bool (*read_item) (Reader *reader))
 	return false;
 }
 
+static void
+enter(Reader *reader)
+{
+	check_stack_depth();
+	if (++reader->depth > CPW_MAX_NESTING)
+		ereport(ERROR,
+				(errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
+				 errmsg("the body is nested more than %d levels deep",
+						CPW_MAX_NESTING)));
+}
+
 /* Leaves the token after the value current. */
 static bool
 read_value(Reader *reader, JsonbIteratorToken place)
 {
 	JsonbValue	value;
 
-	check_stack_depth();
 	switch (current(reader))
 	{
 		case JSON_TOKEN_OBJECT_START:
+			enter(reader);
 			push(reader, WJB_BEGIN_OBJECT, NULL);
 			if (!read_list(reader, JSON_TOKEN_OBJECT_END, read_member))
 				return false;
 			push(reader, WJB_END_OBJECT, NULL);
+			reader->depth--;
 			return true;
 		case JSON_TOKEN_ARRAY_START:
+			enter(reader);
 			push(reader, WJB_BEGIN_ARRAY, NULL);
 			if (!read_list(reader, JSON_TOKEN_ARRAY_END, read_element))
 				return false;
 			push(reader, WJB_END_ARRAY, NULL);
+			reader->depth--;
 			return true;
 		default:
 			if (!take_scalar(reader, &value))
@@ -194,22 +231,30 @@ read_value(Reader *reader, JsonbIteratorToken place)
 static bool
 read_text(Reader *reader, const char *json, size_t length)
 {
+	JsonbValue	value;
+
 	reader->lexer = cpw_compat_json_lexer(json, length, false);
+	if (!advance(reader))
+		return false;
 
 	/* A scalar by itself is no payload that comes often. */
-	return advance(reader) &&
-		(current(reader) == JSON_TOKEN_OBJECT_START ||
-		 current(reader) == JSON_TOKEN_ARRAY_START) &&
-		read_value(reader, WJB_ELEM) &&
+	if (current(reader) != JSON_TOKEN_OBJECT_START &&
+		current(reader) != JSON_TOKEN_ARRAY_START)
+	{
+		(void) (take_scalar(reader, &value) && advance(reader));
+		return false;
+	}
+	return read_value(reader, WJB_ELEM) &&
 		current(reader) == JSON_TOKEN_END;
 }
 
 Jsonb *
-cpw_json_read(const char *json, size_t length)
+cpw_json_read(const char *json, size_t length, size_t max_digits,
+			  size_t *position)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext own = NULL;
-	Reader		reader = {0};
+	Reader		reader = {.left = max_digits};
 	Jsonb	   *jsonb = NULL;
 	bool		is_read;
 
@@ -223,6 +268,9 @@ cpw_json_read(const char *json, size_t length)
 	MemoryContextSwitchTo(caller);
 	if (is_read)
 		jsonb = JsonbValueToJsonb(reader.result);
+	/* At the end there is no token. */
+	*position = reader.lexer->token_start != NULL
+		? (size_t) (reader.lexer->token_start - json) : length;
 	/* Else jsonb_in() makes another tree beside this one. */
 	if (own != NULL)
 		MemoryContextDelete(own);

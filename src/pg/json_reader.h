@@ -16,10 +16,22 @@
 #include "utils/jsonb.h"
 
 /*
- * Reads JSON (RFC 8259) of valid UTF-8 without NUL, which must outlive the
- * call only. NULL where it is none: jsonb_in() knows what to say of it. Raises
- * the server's errors of what is too deep or too large.
+ * Levels of arrays and objects. jsonb_in() must take what is stored, where a
+ * dump of it is restored: on another version, under a query that has taken some
+ * of the stack. It stops at some 13,000 on 15, with max_stack_depth as it comes.
  */
-extern Jsonb *cpw_json_read(const char *json, size_t length);
+#define CPW_MAX_NESTING		5000
+
+/*
+ * Reads JSON (RFC 8259) of valid UTF-8 without NUL, which must outlive the
+ * call only. NULL where it is none, or a scalar: jsonb_in() knows what to say
+ * of it. *position is then where it ends to be JSON. Raises the server's errors
+ * of what is too large, 54001 for more than CPW_MAX_NESTING levels, and 54000
+ * where numbers with exponents, written out, have more than max_digits digits
+ * together: ten bytes can stand for 131,072, and a text of jsonb that is longer
+ * than a gigabyte can neither be read by a client nor dumped.
+ */
+extern Jsonb *cpw_json_read(const char *json, size_t length, size_t max_digits,
+							size_t *position);
 
 #endif							/* CPW_JSON_READER_H */

@@ -16,14 +16,49 @@
 #include "mb/pg_wchar.h"
 #include "pg/json_reader.h"
 #include "pg/payload.h"
+#include "pg/settings.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
+
+#define BYTE_ORDER_MARK	"\xEF\xBB\xBF"
+
+/* Says where it is none. Neither DETAIL nor CONTEXT: they hold the body. */
+static Jsonb *
+parse_by_server(const char *body, size_t position)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Jsonb	   *volatile payload = NULL;
+
+	PG_TRY();
+	{
+		payload = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+													 CStringGetDatum(body)));
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
+			ReThrowError(error);
+		ereport(ERROR,
+				(errcode(error->sqlerrcode),
+				 errmsg("%s at byte %zu%s", error->message, position + 1,
+						strncmp(body, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0
+						? ": it begins with a byte order mark" : "")));
+	}
+	PG_END_TRY();
+	return payload;
+}
 
 Jsonb *
 cpw_payload_parse(const char *body, size_t length)
 {
 	Jsonb	   *payload;
+	size_t		position;
 
 	if (memchr(body, '\0', length) != NULL)
 		ereport(ERROR,
@@ -33,9 +68,9 @@ cpw_payload_parse(const char *body, size_t length)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
 				 errmsg("body is not UTF-8")));
-	payload = cpw_json_read(body, length);
-	return payload != NULL ? payload
-		: DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(body)));
+	payload = cpw_json_read(body, length, (size_t) cpw_setting_max_body_size,
+							&position);
+	return payload != NULL ? payload : parse_by_server(body, position);
 }
 
 char *
@@ -174,7 +209,8 @@ set_string(JsonbValue *value, const char *text, size_t length)
 	/* Plain ASCII, nearly always, needs no copy. */
 	for (size_t i = 0; i < length; i++)
 	{
-		if ((unsigned char) text[i] - 1 >= 0x7f)
+		/* NUL wraps around to the largest. */
+		if ((unsigned char) (text[i] - 1) >= 0x7f)
 		{
 			text = repair(text, length, &length);
 			break;

@@ -12,9 +12,9 @@
 
 /*
  * Parses a body of length bytes, followed by a NUL, in the current context.
- * Raises what the server raises for JSON that is none (class 22), that is
- * nested too deeply or too large for jsonb (class 54), and 22021 for bytes
- * that are not UTF-8 or hold a NUL: call it under a guard.
+ * Raises what the server raises for JSON that is none (class 22) with its place,
+ * class 54 for what is nested too deeply or too large (cpw_json_read), and 22021
+ * for bytes that are not UTF-8 or hold a NUL: call it under a guard.
  */
 extern Jsonb *cpw_payload_parse(const char *body, size_t length);
 

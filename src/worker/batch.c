@@ -254,28 +254,58 @@ refuse_all(CpwItem **items, int count)
 	}
 }
 
-/* What to do about an error; says so in the log. */
+/* Of these no part of a batch would succeed: what they tell of is not its data. */
+static const int refusing_states[] = {
+	ERRCODE_CONNECTION_EXCEPTION,
+	ERRCODE_INVALID_TRANSACTION_STATE,
+	ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+	ERRCODE_INVALID_CATALOG_NAME,
+	ERRCODE_INVALID_SCHEMA_NAME,
+	ERRCODE_TRANSACTION_ROLLBACK,
+	ERRCODE_INSUFFICIENT_PRIVILEGE,
+	ERRCODE_INSUFFICIENT_RESOURCES,
+	ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+	ERRCODE_OPERATOR_INTERVENTION,
+	ERRCODE_SYSTEM_ERROR,
+	ERRCODE_CONFIG_FILE_ERROR,
+	ERRCODE_DATA_CORRUPTED,
+	ERRCODE_INDEX_CORRUPTED,
+};
+
+/*
+ * Whether an item's own data may have raised this. A trigger of the database's
+ * owner raises what it likes for the delivery that it does not like: states of
+ * its own, and of other languages.
+ */
+static bool
+may_be_of_one(int state)
+{
+	for (size_t i = 0; i < lengthof(refusing_states); i++)
+		if (state == refusing_states[i] ||
+			ERRCODE_TO_CATEGORY(state) == refusing_states[i])
+			return false;
+	return true;
+}
+
+/*
+ * What to do about an error; says so in the log. Where it has been repeated
+ * for a passing cause already, it is taken for an item's own.
+ */
 static Outcome
-classify(const ErrorData *error, Phase phase, int count)
+classify(const ErrorData *error, Phase phase, int count, bool may_repeat)
 {
 	const char *consequence = "they are refused";
 	Outcome		outcome = OUTCOME_REFUSED;
 
-	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	/* Before there is a transaction to write in, no item has its turn. */
+	if (phase != PHASE_BEGIN && may_be_of_one(error->sqlerrcode))
 	{
-		case MAKE_SQLSTATE('2', '1', '0', '0', '0'):
-		case MAKE_SQLSTATE('2', '2', '0', '0', '0'):
-		case MAKE_SQLSTATE('2', '3', '0', '0', '0'):
-		case MAKE_SQLSTATE('5', '4', '0', '0', '0'):
-		case MAKE_SQLSTATE('P', '0', '0', '0', '0'):
-			outcome = OUTCOME_SPLIT;
-			consequence = "they are tried apart";
-			break;
-		default:
-			break;
+		outcome = OUTCOME_SPLIT;
+		consequence = "they are tried apart";
 	}
-	if (error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
-		error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE)
+	if (may_repeat &&
+		(error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		 error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE))
 	{
 		outcome = OUTCOME_REPEAT;
 		consequence = "they are tried again";
@@ -285,17 +315,20 @@ classify(const ErrorData *error, Phase phase, int count)
 		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_SYSTEM_ERROR)
 		disk_fault_until = cpw_deadline_now() + DISK_FAULT_MS;
 
-	/* The only such error of a commit: the notification queue is full. */
+	/* The notification queue is full, or a deferred trigger raises the same. */
 	if (phase == PHASE_COMMIT &&
 		error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED)
 	{
 		notify_paused_until = cpw_deadline_now() + NOTIFY_PAUSE_MS;
-		outcome = OUTCOME_REPEAT;
-		consequence = "they are recorded without NOTIFY";
+		if (may_repeat)
+		{
+			outcome = OUTCOME_REPEAT;
+			consequence = "they are recorded without NOTIFY";
+		}
 	}
 
-	/* A partition is gone that was here: look again. */
-	if (error->sqlerrcode == ERRCODE_CHECK_VIOLATION &&
+	/* A partition may be gone that was here: look again. */
+	if (may_repeat && error->sqlerrcode == ERRCODE_CHECK_VIOLATION &&
 		known_day != PG_INT64_MIN)
 	{
 		known_day = PG_INT64_MIN;
@@ -350,7 +383,7 @@ commit(void)
 }
 
 static Outcome
-attempt(CpwItem **items, int count)
+attempt(CpwItem **items, int count, bool may_repeat)
 {
 	MemoryContext context = CurrentMemoryContext;
 	volatile Phase phase = PHASE_BEGIN;
@@ -384,7 +417,7 @@ attempt(CpwItem **items, int count)
 		error = CopyErrorData();
 		cpw_transaction_abort();
 		cpw_webhook_cache_drop();
-		outcome = classify(error, phase, count);
+		outcome = classify(error, phase, count, may_repeat);
 	}
 	PG_END_TRY();
 	return outcome;
@@ -393,7 +426,7 @@ attempt(CpwItem **items, int count)
 static void
 record(CpwItem **items, int count, int64 *repeat_until, bool may_repeat)
 {
-	Outcome		outcome = attempt(items, count);
+	Outcome		outcome = attempt(items, count, may_repeat);
 	int64		now;
 
 	if (outcome == OUTCOME_DONE)
@@ -403,7 +436,7 @@ record(CpwItem **items, int count, int64 *repeat_until, bool may_repeat)
 		*repeat_until = now + REPEAT_LIMIT_MS;
 	if (now < *repeat_until)
 	{
-		if (outcome == OUTCOME_REPEAT && may_repeat)
+		if (outcome == OUTCOME_REPEAT)
 		{
 			record(items, count, repeat_until, false);
 			return;

@@ -19,10 +19,12 @@ extern void cpw_batch_init(CpwWorkerSlot *slot);
  * kept of those with a 2xx is committed. Never raises an error (but FATAL):
  * what cannot be recorded is UNAVAILABLE.
  *
- * When the transaction fails: for an error that a member's own data can cause
- * the batch is bisected; a deadlock or a serialization failure repeats it once;
- * a full notification queue repeats it without NOTIFY; anything else refuses
- * all of it at once. All repeating together stops after a second.
+ * When the transaction fails: a deadlock or a serialization failure repeats it
+ * once; a full notification queue repeats it without NOTIFY; what the system or
+ * another session is to blame for (a lock, a cancel, a right, the disk, a
+ * read-only database) refuses all of it at once; for any other error, which a
+ * member's own data can cause, the batch is bisected. All repeating together
+ * stops after a second.
  */
 extern void cpw_batch_record(CpwItem **items, int count);
 

@@ -17,6 +17,7 @@
 #include "pg/settings.h"
 #include "utils/memutils.h"
 #include "worker/evaluation.h"
+#include "worker/memory_watch.h"
 #include "worker/transaction.h"
 
 /*
@@ -35,6 +36,15 @@
 #define DIAGNOSIS_INTERVAL_MS	1000
 #define DIAGNOSIS_BUDGET		(2 * 1024 * 1024)
 #define DIAGNOSIS_COST			4096
+
+/*
+ * What parsing and filtering may take beside the bodies that are there: what
+ * README.md, "Settings", has of it. The tree of a value is 350 bytes, a body is
+ * decoded, made jsonb in a buffer that doubles, and copied.
+ */
+#define VALUE_BYTES		350
+#define BODY_COPIES		6
+#define OTHER_BYTES		((size_t) 64 * 1024 * 1024)
 
 typedef enum Step
 {
@@ -235,6 +245,7 @@ judge_rest(void *arg)
 
 		if (item->delivery.verdict != CPW_VERDICT_PENDING)
 			continue;
+		cpw_memory_watch_next();
 		cpw_transaction_set_timeout(cpw_setting_filter_timeout);
 		judgement->work(judgement, item);
 	}
@@ -245,17 +256,23 @@ static void
 judge_error(CpwItem *item, Step step, const ErrorData *error)
 {
 	CpwDelivery *delivery = &item->delivery;
+	const char *problem = error->message;
 
 	delivery->verdict = cpw_judgement_of_error(error, step == STEP_FILTER,
 											   &delivery->reason,
 											   &item->detail);
+	if (cpw_memory_watch_has_cancelled())
+	{
+		problem = "it takes too much memory";
+		item->detail = "Filter takes too much memory.";
+	}
 	if (delivery->verdict != CPW_VERDICT_IGNORED)
 		delivery->payload = NULL;
 	if (item->delivery.verdict == CPW_VERDICT_UNAVAILABLE)
 		ereport(LOG,
 				(errcode(error->sqlerrcode),
 				 errmsg("could not evaluate a delivery for webhook \"%s\": %s",
-						item->webhook->name, error->message)));
+						item->webhook->name, problem)));
 }
 
 /* Does that work to all, each error being one item's own. */
@@ -264,6 +281,9 @@ run(Work work, CpwItem **items, int count)
 {
 	Judgement	judgement = {work, items, count, 0, STEP_PARSE};
 
+	cpw_memory_watch_begin((size_t) cpw_setting_max_json_values * VALUE_BYTES +
+						   (size_t) cpw_setting_max_body_size * BODY_COPIES +
+						   OTHER_BYTES);
 	while (judgement.current < count)
 	{
 		ErrorData  *error = cpw_guard_run(judge_rest, &judgement);
@@ -274,6 +294,7 @@ run(Work work, CpwItem **items, int count)
 		MemoryContextReset(scratch);
 		judgement.current++;
 	}
+	cpw_memory_watch_end();
 	cpw_transaction_restore_timeout();
 }
 

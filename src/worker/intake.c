@@ -115,14 +115,14 @@ turn_down(CpwRequest *request, CpwVerdict verdict, const char *reason)
 
 /* The request is a POST on the URL of a known webhook. */
 static void
-admit(CpwRequest *request, const CpwWebhook *webhook)
+admit(CpwRequest *request, const CpwWebhook *webhook, const CpwTarget *target)
 {
 	const char *reason = NULL;
 	const CpwHeader *type;
 	CpwVerdict	verdict;
 	CpwPost		post;
 
-	cpw_evaluation_take(&post, request, NULL, 0);
+	cpw_evaluation_take(&post, request, target->query, target->query_length);
 	verdict = cpw_admission_check(&post, webhook, &reason);
 	if (verdict != CPW_VERDICT_PENDING)
 	{
@@ -224,7 +224,7 @@ route(CpwRequest *request, bool database_is_ready)
 	else if (!method_is(request, "POST"))
 		answer(request, CPW_VERDICT_METHOD_NOT_ALLOWED, NULL, NULL, "POST");
 	else
-		admit(request, webhook);
+		admit(request, webhook, &target);
 }
 
 /* Loads what the cache does not know of the tokens that were asked for. */

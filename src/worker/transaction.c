@@ -26,6 +26,7 @@
 #include "utils/syscache.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
+#include "worker/memory_watch.h"
 #include "worker/transaction.h"
 
 /* When the transaction is to be cancelled. */
@@ -144,6 +145,7 @@ static void
 finish(void)
 {
 	disable_timeout(STATEMENT_TIMEOUT, false);
+	cpw_memory_watch_end();
 	/* A time-out that fired too late is not the next transaction's. */
 	QueryCancelPending = false;
 	pgstat_report_activity(STATE_IDLE, NULL);

@@ -309,6 +309,25 @@ foreach my $type ('text/plain', 'multipart/form-data; boundary=x', 'application/
 }
 is_error(post($node, $path, $push, secret => $secret, headers => [ 'Content-Type', 'application/json' ]),
 	415, 'unsupported_media_type', 'Content-Type twice');
+foreach my $coding ('gzip', 'Deflate', 'br')
+{
+	is_error(post($node, $path, $push, secret => $secret, headers => [ 'Content-Encoding', $coding ]),
+		415, 'unsupported_media_type', "Content-Encoding: $coding");
+	is_rejected(415, qr/compressed/, "Content-Encoding: $coding");
+}
+is(post($node, $path, $push, secret => $secret, headers => [ 'Content-Encoding', 'identity' ])->{status}, 200, 'Content-Encoding: identity');
+foreach my $query ('?a=%00', '?%00=b', '?a=b&c=d%00e')
+{
+	is_error(post($node, "$path$query", $push, secret => $secret), 400, 'bad_request', "a NUL in the query: $query");
+	is_rejected(400, qr/the query contains a NUL byte/, "a NUL in the query: $query");
+}
+is(post($node, "$path?a=%0&b=%250", $push, secret => $secret)->{status}, 200, 'no NUL in the query');
+
+# White space around a value is no part of it.
+is(post($node, $path, $push, headers => [ 'X-Hub-Signature-256', '  ' . sign($secret, $push) . " \t " ])->{status}, 200,
+	'a signature with blanks around it');
+is(post($node, $path, $push, secret => $secret, id => 'blanks')->{json}{status}, 'triggered', 'an id');
+is(post($node, $path, $push, secret => $secret, id => "blanks \t")->{json}{status}, 'duplicate', 'and the same with blanks behind it');
 
 # ---------------------------------------------------------------------------
 note 'malformed requests: 400';

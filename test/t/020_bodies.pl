@@ -86,7 +86,7 @@ is_taken(qq({"m":"\xf0\x9f\x8e\x89"}), qq({"m": "\xf0\x9f\x8e\x89"}), 'an emoji'
 	headers => [ 'X-Hub-Signature-256', 'sha256=f1021ae6af21d16124a5ac3838ff026b6cb424b624141d1252fe85d8bb11f1e7' ]);
 is_taken(qq({"\xc3\xa9":"\\u00e9\\ud83c\\udf89"}), qq({"\xc3\xa9": "\xc3\xa9\xf0\x9f\x8e\x89"}), 'escapes');
 foreach my $type ('application/json; charset=utf-8', 'application/json;charset="UTF-8"', 'APPLICATION/JSON',
-	'application/vnd.github+json', 'application/cloudevents+json; charset=utf-8')
+	'application/json; charset=utf8', 'application/vnd.github+json', 'application/cloudevents+json; charset=utf-8')
 {
 	is_taken('{}', '{}', $type, type => $type);
 }
@@ -109,29 +109,61 @@ foreach my $case (
 	[ qq("\xc0\x80"), 'UTF-8', 'an overlong NUL' ],
 	[ qq("\xf4\x90\x80\x80"), 'UTF-8', 'beyond U+10FFFF' ],
 	[ qq({"a":"\xe2\x82), 'UTF-8', 'half a character' ],
-	[ "\xef\xbb\xbf{}", '', 'a byte order mark' ],
-	[ 'NaN', '', 'NaN' ],
-	[ '[Infinity]', '', 'Infinity' ],
+	[ "\xef\xbb\xbf{}", 'at byte 1: it begins with a byte order mark', 'a byte order mark' ],
+	[ 'NaN', 'at byte 1$', 'NaN' ],
+	[ '[Infinity]', 'at byte 2$', 'Infinity' ],
+	[ qq({"\xc3\xa9":\n  tru}), 'at byte 10$', 'a word' ],
+	[ '[[1],{"a":"b","c":"\\ud800"}]', 'at byte 19$', 'a surrogate in a string' ],
+	[ '"a" x', 'at byte 5$', 'a string, and more' ],
 	[ '01', '', 'a leading zero' ],
 	[ '+1', '', 'a plus' ],
 	[ '1e400000', '', '1e400000' ],
 	[ '[1e-400000]', '', '1e-400000' ],
 	[ '1e99999999999999999999', '', 'an exponent beyond all' ],
-	[ '{"a"}', '', 'a member without a value' ],
-	[ '[1,2', '', 'an open array' ],
+	[ '{"a"}', 'at byte 5$', 'a member without a value' ],
+	[ '[1,2', 'at byte 5$', 'an open array' ],
 	[ "{'a':1}", '', 'single quotes' ],
 	[ '{} {}', '', 'two values' ],
 	[ '   ', '', 'white space alone' ],
 	[ '', 'empty', 'an empty body' ],
 	[ '[' x 400_000, 'nested too deeply', '400,000 brackets' ],
 	[ '{"a":' x 200_000, 'nested too deeply', '200,000 objects' ],
-	[ '[' x 200_000 . ']' x 200_000, 'nested too deeply', '200,000 levels' ])
+	[ '[' x 200_000 . ']' x 200_000, 'nested too deeply', '200,000 levels' ],
+	[ '[' x 5_001 . ']' x 5_001, 'nested too deeply', '5,001 levels' ],
+	[ '[1,' . '{"a":' x 5_000 . '1' . '}' x 5_000 . ']', 'nested too deeply', '5,001 levels of both kinds' ])
 {
 	my ($body, $reason, $what) = @$case;
 
 	is_refused($body, 400, 'bad_json', $reason, $what);
 }
 is_refused(undef, 400, 'bad_json', 'empty', 'chunks of nothing', chunks => []);
+is(join(' ', worker_pids($node)), $pids, 'the receivers are the same as before');
+
+# ---------------------------------------------------------------------------
+note 'what is stored can be read';
+
+# The frames of a sanitizer are larger.
+SKIP:
+{
+	skip 'the stack is short', 3 if $room > 1;
+	foreach my $body ('[' x 5_000 . ']' x 5_000, '{"a":' x 5_000 . '1' . '}' x 5_000, '[' . '[[]],' x 10_000 . '[' x 4_999 . ']' x 5_000)
+	{
+		is_taken($body, undef, '5,000 levels');
+	}
+}
+is(value(q{SELECT count(payload::text::jsonb) FROM cp_webhook.deliveries}), value(q{SELECT count(payload) FROM cp_webhook.deliveries}),
+	'jsonb takes the text of each payload');
+
+# Ten bytes can stand for 131,072 digits: nobody could read or dump what is
+# longer than a gigabyte.
+my $before = value('SELECT count(*) FROM cp_webhook.executions');
+my $longest = value(q{SELECT pg_size_bytes(current_setting('cp_webhook.max_body_size'))});
+is_refused('[' . join(',', ('1e131071') x 9_000) . ']', 413, 'body_too_large', 'written out', '9,000 numbers of 131,072 digits');
+is_refused('[' . join(',', ('1e-16383') x 60_000) . ']', 413, 'body_too_large', 'written out', '60,000 numbers of 16,385 digits');
+is_taken('[' . join(',', ('1e1023') x int($longest / 1024)) . ']', undef, 'as many digits as max_body_size');
+is_refused('[' . join(',', ('1e1023') x int($longest / 1024), '1e0') . ']', 413, 'body_too_large', 'written out', 'one more');
+is(value('SELECT count(*) FROM cp_webhook.executions'), $before + 1, 'what is refused starts nothing');
+cmp_ok(value('SELECT max(length(payload::text)) FROM cp_webhook.deliveries'), '<', 2 * $longest, 'no payload is longer than it may be');
 is(join(' ', worker_pids($node)), $pids, 'the receivers are the same as before');
 
 # ---------------------------------------------------------------------------
@@ -182,7 +214,7 @@ sub resident
 }
 
 post($node, $open, '["' . 'x' x 5_000_000 . '"]') foreach 1 .. 4;
-my $before = resident();
+$before = resident();
 post($node, $open, '["' . 'x' x 5_000_000 . '"]') foreach 1 .. 12;
 cmp_ok(resident() - $before, '<', 16 * 1024 * $room, '12 bodies of 5 MB leave less than 16 MB');
 

@@ -174,6 +174,35 @@ like(log_since($node, $position), qr/could not record a batch of \d+ deliveries,
 	'and the log tells the error');
 my @pids = worker_pids($node);
 
+# Whatever state it raises: those of PostgreSQL's classes for data, of the other
+# languages, and of its own. A check's is that of a missing partition as well.
+foreach my $state ('21000', '22012', '23505', '23514', '2F000', '38000', '39000', '42883', '54000', 'P0002', 'XX000', '45000', 'SHOP1')
+{
+	try_all(qq{CREATE OR REPLACE FUNCTION complain() RETURNS trigger LANGUAGE plpgsql AS \$\$
+		BEGIN
+		  IF EXISTS (SELECT FROM cp_webhook.delivery_keys WHERE execution = NEW.id AND key ~ '^state$state-(03|08)\$') THEN
+		    RAISE EXCEPTION USING MESSAGE = 'not this one', ERRCODE = '$state';
+		  END IF;
+		  RETURN NEW;
+		END \$\$});
+	@answers = post_together("state$state", 8, sub { '{}' });
+	is(join(' ', map { $_->{status} } @answers), '200 200 200 503 200 200 200 200 503', "it raises $state for two: their neighbours are recorded");
+}
+
+# What no member is to blame for refuses all at once.
+foreach my $state ('25006', '40001', '42501', '53200', '55P03', '57014', '58030')
+{
+	try_all(qq{CREATE OR REPLACE FUNCTION complain() RETURNS trigger LANGUAGE plpgsql AS \$\$
+		BEGIN
+		  IF EXISTS (SELECT FROM cp_webhook.delivery_keys WHERE execution = NEW.id AND key = 'state$state-03') THEN
+		    RAISE EXCEPTION USING MESSAGE = 'not now', ERRCODE = '$state';
+		  END IF;
+		  RETURN NEW;
+		END \$\$});
+	@answers = post_together("state$state", 6, sub { '{}' });
+	is(join(' ', map { $_->{status} } @answers), '200 503 503 503 503 503 503', "it raises $state: the batch is refused");
+}
+
 # One that fails for all: no batch is tried for ever.
 try_all(q{CREATE OR REPLACE FUNCTION complain() RETURNS trigger LANGUAGE plpgsql AS $$
 	BEGIN
@@ -224,6 +253,18 @@ try_all(q{
 @answers = post_together('late', 10, sub { '{}' });
 is(join(' ', map { $_->{status} } @answers), join(' ', map { $_ == 5 ? 503 : 200 } 0 .. 10),
 	'a deferred trigger that raises at commit fails that one');
+foreach my $state ('23514', '54000')
+{
+	try_all(qq{CREATE OR REPLACE FUNCTION complain() RETURNS trigger LANGUAGE plpgsql AS \$\$
+		BEGIN
+		  IF EXISTS (SELECT FROM cp_webhook.delivery_keys WHERE execution = NEW.id AND key = 'late$state-05') THEN
+		    RAISE EXCEPTION USING MESSAGE = 'not at commit', ERRCODE = '$state';
+		  END IF;
+		  RETURN NULL;
+		END \$\$});
+	@answers = post_together("late$state", 10, sub { '{}' });
+	is(join(' ', map { $_->{status} } @answers), join(' ', map { $_ == 5 ? 503 : 200 } 0 .. 10), "also with $state");
+}
 try_all('DROP TRIGGER complain ON cp_webhook.executions; DROP FUNCTION complain()');
 
 # ---- the notification queue is full ----

@@ -96,6 +96,38 @@ my %count = send_all('[' . '[],' x ($max_body_size / 3 - 10) . '[]]');
 is($count{413}, $clients, 'more values than max_json_values: 413');
 check_memory('too many values');
 
+# ---- filters ----
+
+# What a path selects may be more than there is memory for. Where it descends,
+# each value is selected with all that is in it: here that is a million values,
+# from each client.
+my $depth = 1500;
+my $deep = '{"a":' x $depth . '1' . '}' x $depth;
+
+$path = put_webhook($node, 'descending', filters => [ { jsonPath => '$..a', matchEquals => 'x' } ]);
+%count = send_all($deep);
+is($count{ignored}, $clients, 'a path that descends');
+check_memory('a path that descends');
+is($node->safe_psql('postgres', q{SELECT DISTINCT reason FROM cp_webhook.deliveries WHERE webhook = 'descending'}),
+	'filter 1: $..a is an object or array, an object or array, an object or array and ' . ($depth - 3) . ' more, wanted "x"',
+	'its reason is what it is for any path');
+$path = put_webhook($node, 'existing', filters => [ { jsonPath => '$..a' } ]);
+is(try_post($node, $path, $deep)->{json}{status}, 'triggered', 'a path that descends, without matchEquals');
+check_memory('a path that descends, without matchEquals');
+
+# Half a billion, and no time-out comes before the memory's end.
+foreach my $greedy ('$..a..a..a', 'lax $.**.**.**')
+{
+	$path = put_webhook($node, 'greedy', filters => [ { jsonPath => $greedy, matchEquals => 'x' } ]);
+	my $answer = try_post($node, $path, $deep);
+	is($answer->{status}, 503, "$greedy: 503");
+	is($answer->{json}{message}, 'Filter takes too much memory.', "$greedy: why");
+	check_memory($greedy);
+	is(try_post($node, $path, '{"a":1}')->{json}{status}, 'ignored', "$greedy: a usual body");
+}
+is(join(' ', worker_pids($node)), $pid, 'the receiver is the same');
+$path = put_webhook($node, 'one', filters => [ { jsonPath => '$.nothing' } ]);
+
 # ---- max_buffered ----
 
 # All together far more than the bound, and none complete.
