@@ -163,6 +163,19 @@ end_role(void)
 	SetUserIdAndSecContext(became, saved_security);
 }
 
+/*
+ * Whether a commit waits for a standby: without the names of any it doesn't,
+ * and a cancel of it cancels nothing. Names that are about to be read again
+ * may be others by now.
+ */
+static bool
+waits_for_standby(void)
+{
+	return SyncRepRequested() &&
+		(ConfigReloadPending ||
+		 (SyncRepStandbyNames != NULL && *SyncRepStandbyNames != '\0'));
+}
+
 bool
 cpw_transaction_commit(void)
 {
@@ -181,7 +194,7 @@ cpw_transaction_commit(void)
 	cancel_came = false;
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
-	certain = !((cancel_came || ProcDiePending) && SyncRepRequested());
+	certain = !((cancel_came || ProcDiePending) && waits_for_standby());
 	SetUserIdAndSecContext(saved_user, saved_security);
 	finish();
 	return certain;
