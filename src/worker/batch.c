@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "worker/batch.h"
+#include "worker/failure.h"
 #include "worker/tally.h"
 #include "worker/transaction.h"
 
@@ -260,6 +261,7 @@ classify(const ErrorData *error, Phase phase, int count)
 {
 	const char *consequence = "they are refused";
 	Outcome		outcome = OUTCOME_REFUSED;
+	uint64		untold;
 
 	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
 	{
@@ -304,10 +306,12 @@ classify(const ErrorData *error, Phase phase, int count)
 	}
 
 	/* Neither DETAIL nor CONTEXT: they may hold a row. */
-	ereport(LOG,
-			(errcode(error->sqlerrcode),
-			 errmsg("could not record a batch of %d deliveries, %s: %s",
-					count, consequence, error->message)));
+	if (cpw_failure_is_told(error->sqlerrcode, &untold))
+		ereport(LOG,
+				(errcode(error->sqlerrcode),
+				 errmsg("could not record a batch of %d deliveries, %s: %s",
+						count, consequence, error->message),
+				 cpw_failure_detail(untold)));
 	cpw_counters_note_error(slot, error->message);
 	return outcome;
 }
@@ -462,10 +466,14 @@ run(const char *activity, int timeout, void (*work) (void *arg), void *arg)
 
 	if (error != NULL)
 	{
+		uint64		untold;
+
 		cpw_webhook_cache_drop();
-		ereport(LOG,
-				(errcode(error->sqlerrcode),
-				 errmsg("failed while %s: %s", activity, error->message)));
+		if (cpw_failure_is_told(error->sqlerrcode, &untold))
+			ereport(LOG,
+					(errcode(error->sqlerrcode),
+					 errmsg("failed while %s: %s", activity, error->message),
+					 cpw_failure_detail(untold)));
 		cpw_counters_note_error(slot, error->message);
 	}
 	return done;
