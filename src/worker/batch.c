@@ -55,6 +55,9 @@ typedef enum Phase
 
 static CpwWorkerSlot *slot;
 
+/* The log knows that the extension is not here. */
+static bool told_missing;
+
 /* On the monotonic clock, as all that is waited for here: the other may step. */
 static int64 notify_paused_until;	/* 0: NOTIFY is on */
 static int64 disk_fault_until;	/* 0: there was none */
@@ -245,6 +248,22 @@ fill(CpwItem **items, int count)
 
 /* ---- attempts ---- */
 
+/* One line each time that the extension is found missing, not one a request. */
+static bool
+is_ready(CpwReadiness readiness)
+{
+	bool		missing = readiness == CPW_NO_EXTENSION;
+
+	if (missing && !told_missing)
+		ereport(LOG,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cp_webhook answers 503: the extension is not in database \"%s\"",
+						cpw_setting_database),
+				 errhint("Run CREATE EXTENSION cp_webhook in this database, or set cp_webhook.database to another one and restart the server.")));
+	told_missing = missing;
+	return !missing;
+}
+
 static void
 refuse_all(CpwItem **items, int count)
 {
@@ -364,9 +383,9 @@ attempt(CpwItem **items, int count)
 	{
 		ensure_partition(items[0]->delivery.received_at);
 		ensure_partition(items[count - 1]->delivery.received_at);
-		if (cpw_transaction_begin("recording deliveries",
-								  cpw_setting_batch_timeout,
-								  CPW_AS_RECORDER) == CPW_READY)
+		if (is_ready(cpw_transaction_begin("recording deliveries",
+										   cpw_setting_batch_timeout,
+										   CPW_AS_RECORDER)))
 		{
 			phase = PHASE_WRITE;
 			fill(items, count);
@@ -456,15 +475,34 @@ cpw_batch_record(CpwItem **items, int count)
 
 /* ---- smaller transactions ---- */
 
+typedef struct Work
+{
+	void		(*function) (void *arg);
+	void	   *arg;
+	bool		has_begun;		/* not so without the extension */
+} Work;
+
+static void
+begin_work(void *arg)
+{
+	Work	   *work = arg;
+
+	work->has_begun = true;
+	work->function(work->arg);
+}
+
 /* Runs work in a transaction of its own; false when it could not be done. */
 static bool
-run(const char *activity, int timeout, void (*work) (void *arg), void *arg)
+run(const char *activity, int timeout, void (*function) (void *arg), void *arg)
 {
 	bool		done;
-	ErrorData  *error = cpw_transaction_run(activity, timeout,
-											CPW_AS_RECORDER, work, arg, &done);
+	Work		work = {function, arg, false};
+	ErrorData  *error = cpw_transaction_run(activity, timeout, CPW_AS_RECORDER,
+											begin_work, &work, &done);
 
-	if (error != NULL)
+	if (error == NULL)
+		(void) is_ready(work.has_begun ? CPW_READY : CPW_NO_EXTENSION);
+	else
 	{
 		uint64		untold;
 

@@ -46,6 +46,8 @@ is($answer->{status}, 503, '/healthz is 503');
 is($answer->{json}{error}, 'unavailable', 'in JSON too');
 is(statuses('POST', $some_path), '503 503', 'by each receiver');
 is(try_get($node, '/elsewhere')->{status}, 404, 'what is no URL of a webhook is 404 all the same');
+my $told = () = log_since($node, 0) =~ /cp_webhook answers 503: the extension is not in database "postgres"\n[^\n]*HINT:  Run CREATE EXTENSION/g;
+is($told, 2, 'the log says why, once a receiver');
 
 # ---- created ----
 
@@ -134,6 +136,8 @@ foreach my $round (1 .. 4)
 }
 is(join(' ', @drops), '0 0 0 0', 'DROP EXTENSION under load succeeds');
 unlike(log_since($node, $drop_position), qr/deadlock detected/, 'and nobody waits for each other');
+like(log_since($node, $drop_position), qr/cp_webhook answers 503: the extension is not in database "postgres"/,
+	'the log tells that it is gone');
 is(statuses('POST', $path), '200 200', 'after the last CREATE EXTENSION it serves');
 
 # ---- of another version ----
