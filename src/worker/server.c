@@ -157,6 +157,10 @@ listen_now(CpwServer *server)
 		if (server->endpoints.count > 0)
 			ereport(LOG, (errmsg("cp_webhook listens on %s",
 								 server->slot->listening)));
+		else if (*server->owner.port != 0)
+			ereport(LOG,
+					(errmsg("cp_webhook listens nowhere: %s is empty",
+							server->owner.addresses_name)));
 	}
 	else
 	{
