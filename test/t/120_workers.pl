@@ -145,6 +145,18 @@ is(try_get($node, '/healthz')->{status}, 503, 'dropped by force and made again, 
 $node->safe_psql('later', 'CREATE EXTENSION cp_webhook');
 is(try_get($node, '/healthz')->{status}, 200, 'and with it 200');
 
+# ---- a database that is renamed and copied ----
+
+$node->safe_psql('postgres', 'ALTER DATABASE later ALLOW_CONNECTIONS false');
+$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'later'");
+poll('nobody is connected', sub { $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE datname = 'later'") eq '0' });
+$node->safe_psql('postgres', $_)
+  foreach 'CREATE DATABASE copy TEMPLATE later', 'ALTER DATABASE later RENAME TO sooner',
+  'ALTER DATABASE sooner RENAME TO later', 'ALTER DATABASE later ALLOW_CONNECTIONS true';
+pass('without its workers it can be copied and renamed');
+wait_until_listening($node);
+is(try_get($node, '/healthz')->{status}, 200, 'and they come back');
+
 # ---- no place ----
 
 $node->append_conf('postgresql.conf', "max_worker_processes = 3\nmax_logical_replication_workers = 0");
