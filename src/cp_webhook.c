@@ -12,6 +12,7 @@
 #include "pg/settings.h"
 #include "worker/api.h"
 #include "worker/maintenance.h"
+#include "worker/process.h"
 #include "worker/receiver.h"
 
 CPW_MODULE_MAGIC("cp_webhook", CPW_VERSION);
@@ -35,5 +36,6 @@ _PG_init(void)
 		cpw_receiver_register();
 		cpw_maintenance_register();
 		cpw_api_register();
+		cpw_process_check_room();
 	}
 }

@@ -64,7 +64,7 @@ static const CpwVerdictMeaning meanings[CPW_VERDICT_COUNT] = {
 	},
 	[CPW_VERDICT_UNAVAILABLE] = {
 		503, NULL, "unavailable",
-		"The request cannot be taken now and was not recorded; try again"
+		"The request cannot be taken now; try again"
 	},
 };
 

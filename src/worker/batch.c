@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "worker/batch.h"
+#include "worker/failure.h"
 #include "worker/tally.h"
 #include "worker/transaction.h"
 
@@ -53,6 +54,9 @@ typedef enum Phase
 } Phase;
 
 static CpwWorkerSlot *slot;
+
+/* The log knows that the extension is not here. */
+static bool told_missing;
 
 /* On the monotonic clock, as all that is waited for here: the other may step. */
 static int64 notify_paused_until;	/* 0: NOTIFY is on */
@@ -244,6 +248,22 @@ fill(CpwItem **items, int count)
 
 /* ---- attempts ---- */
 
+/* One line each time that the extension is found missing, not one a request. */
+static bool
+is_ready(CpwReadiness readiness)
+{
+	bool		missing = readiness == CPW_NO_EXTENSION;
+
+	if (missing && !told_missing)
+		ereport(LOG,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cp_webhook answers 503: the extension is not in database \"%s\"",
+						cpw_setting_database),
+				 errhint("Run CREATE EXTENSION cp_webhook in this database, or set cp_webhook.database to another one and restart the server.")));
+	told_missing = missing;
+	return !missing;
+}
+
 static void
 refuse_all(CpwItem **items, int count)
 {
@@ -296,6 +316,7 @@ classify(const ErrorData *error, Phase phase, int count, bool may_repeat)
 {
 	const char *consequence = "they are refused";
 	Outcome		outcome = OUTCOME_REFUSED;
+	uint64		untold;
 
 	/* Before there is a transaction to write in, no item has its turn. */
 	if (phase != PHASE_BEGIN && may_be_of_one(error->sqlerrcode))
@@ -337,10 +358,12 @@ classify(const ErrorData *error, Phase phase, int count, bool may_repeat)
 	}
 
 	/* Neither DETAIL nor CONTEXT: they may hold a row. */
-	ereport(LOG,
-			(errcode(error->sqlerrcode),
-			 errmsg("could not record a batch of %d deliveries, %s: %s",
-					count, consequence, error->message)));
+	if (cpw_failure_is_told(error->sqlerrcode, &untold))
+		ereport(LOG,
+				(errcode(error->sqlerrcode),
+				 errmsg("could not record a batch of %d deliveries, %s: %s",
+						count, consequence, error->message),
+				 cpw_failure_detail(untold)));
 	cpw_counters_note_error(slot, error->message);
 	return outcome;
 }
@@ -393,9 +416,9 @@ attempt(CpwItem **items, int count, bool may_repeat)
 	{
 		ensure_partition(items[0]->delivery.received_at);
 		ensure_partition(items[count - 1]->delivery.received_at);
-		if (cpw_transaction_begin("recording deliveries",
-								  cpw_setting_batch_timeout,
-								  CPW_AS_RECORDER) == CPW_READY)
+		if (is_ready(cpw_transaction_begin("recording deliveries",
+										   cpw_setting_batch_timeout,
+										   CPW_AS_RECORDER)))
 		{
 			phase = PHASE_WRITE;
 			fill(items, count);
@@ -485,20 +508,43 @@ cpw_batch_record(CpwItem **items, int count)
 
 /* ---- smaller transactions ---- */
 
+typedef struct Work
+{
+	void		(*function) (void *arg);
+	void	   *arg;
+	bool		has_begun;		/* not so without the extension */
+} Work;
+
+static void
+begin_work(void *arg)
+{
+	Work	   *work = arg;
+
+	work->has_begun = true;
+	work->function(work->arg);
+}
+
 /* Runs work in a transaction of its own; false when it could not be done. */
 static bool
-run(const char *activity, int timeout, void (*work) (void *arg), void *arg)
+run(const char *activity, int timeout, void (*function) (void *arg), void *arg)
 {
 	bool		done;
-	ErrorData  *error = cpw_transaction_run(activity, timeout,
-											CPW_AS_RECORDER, work, arg, &done);
+	Work		work = {function, arg, false};
+	ErrorData  *error = cpw_transaction_run(activity, timeout, CPW_AS_RECORDER,
+											begin_work, &work, &done);
 
-	if (error != NULL)
+	if (error == NULL)
+		(void) is_ready(work.has_begun ? CPW_READY : CPW_NO_EXTENSION);
+	else
 	{
+		uint64		untold;
+
 		cpw_webhook_cache_drop();
-		ereport(LOG,
-				(errcode(error->sqlerrcode),
-				 errmsg("failed while %s: %s", activity, error->message)));
+		if (cpw_failure_is_told(error->sqlerrcode, &untold))
+			ereport(LOG,
+					(errcode(error->sqlerrcode),
+					 errmsg("failed while %s: %s", activity, error->message),
+					 cpw_failure_detail(untold)));
 		cpw_counters_note_error(slot, error->message);
 	}
 	return done;

@@ -1,6 +1,6 @@
 /*
  * failure.h
- *		What the api worker makes of an error that is nobody's request's fault.
+ *		What a worker makes of an error that is nobody's request's fault.
  */
 #ifndef CPW_FAILURE_H
 #define CPW_FAILURE_H
@@ -13,9 +13,16 @@
 extern bool cpw_failure_may_pass(int state);
 
 /*
- * Tells the log and the worker's slot what failed while what was performed; of
- * failures of one kind the log gets one in ten seconds.
+ * Whether the log is to hear of a failure with this SQLSTATE: of a kind that
+ * lasts it hears the first ten, and from then on one in ten seconds, for every
+ * request of a stranger may fail. *untold is how many it did not hear of since.
  */
+extern bool cpw_failure_is_told(int state, uint64 *untold);
+
+/* As the DETAIL of a failure: how many the log did not hear of; 0 for none. */
+extern int	cpw_failure_detail(uint64 untold);
+
+/* Tells the log and the worker's slot what failed while what was performed. */
 extern void cpw_failure_tell(CpwWorkerSlot *slot, const char *what,
 							 const ErrorData *error);
 

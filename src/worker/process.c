@@ -27,6 +27,7 @@
 
 static CpwShared *shared;
 static CpwWorkerSlot *slot;
+static int	registered;
 
 void
 cpw_process_register(const char *type, const char *name, const char *function,
@@ -44,6 +45,21 @@ cpw_process_register(const char *type, const char *name, const char *function,
 	strlcpy(worker.bgw_type, type, BGW_MAXLEN);
 	strlcpy(worker.bgw_name, name, BGW_MAXLEN);
 	RegisterBackgroundWorker(&worker);
+	registered++;
+}
+
+void
+cpw_process_check_room(void)
+{
+	if (registered <= max_worker_processes)
+		return;
+	ereport(WARNING,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("cp_webhook has %d workers, but max_worker_processes is %d",
+					registered, max_worker_processes),
+			 errdetail("Those that have no place do not start: first its api worker, then its maintenance worker, then receivers."),
+			 errhint("Set max_worker_processes to %d or more: other extensions and parallel queries take from it too.",
+					 registered)));
 }
 
 static void
@@ -59,6 +75,14 @@ forget_slot(int code, Datum arg)
 	pg_atomic_write_u64(&slot->buffered_bytes, 0);
 }
 
+/* Beside the server's own words, which name a database and no setting. */
+static void
+tell_setting(void *arg)
+{
+	(void) arg;
+	errcontext("connecting to the database that cp_webhook.database names");
+}
+
 /*
  * A database that is not there is FATAL, and the worker would be started again
  * every second: one that sees that its predecessor died so waits first.
@@ -66,6 +90,7 @@ forget_slot(int code, Datum arg)
 static void
 connect_to_database(uint32 wait_event)
 {
+	ErrorContextCallback context = {error_context_stack, tell_setting, NULL};
 	bool		failed;
 	int64		until;
 	long		pause;
@@ -83,7 +108,9 @@ connect_to_database(uint32 wait_event)
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
+	error_context_stack = &context;
 	BackgroundWorkerInitializeConnection(cpw_setting_database, NULL, 0);
+	error_context_stack = context.previous;
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	slot->connecting = false;
 	LWLockRelease(shared->lock);

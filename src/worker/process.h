@@ -17,6 +17,9 @@
 extern void cpw_process_register(const char *type, const char *name,
 								 const char *function, int number);
 
+/* Warns where max_worker_processes has no place for all that are registered. */
+extern void cpw_process_check_room(void);
+
 /*
  * Begins a main: takes the slot, connects to cp_webhook.database (waits first
  * where the process before could not) and prepares the session. FATAL without

@@ -176,6 +176,10 @@ open_sockets(CpwServer *server)
 		if (server->endpoints.count > 0)
 			ereport(LOG, (errmsg("cp_webhook listens on %s",
 								 server->slot->listening)));
+		else if (*server->owner.port != 0)
+			ereport(LOG,
+					(errmsg("cp_webhook listens nowhere: %s is empty",
+							server->owner.addresses_name)));
 	}
 	else if (!cpw_endpoints_are_looked_up(&server->endpoints))
 		listen_later(server);

@@ -10,6 +10,8 @@
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
 #include "compat.h"
 #include "miscadmin.h"
 #include "pg/settings.h"
@@ -17,6 +19,7 @@
 #include "postmaster/interrupt.h"
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
+#include "storage/lmgr.h"
 #include "store/session.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
@@ -84,18 +87,51 @@ cpw_transaction_prepare_session(void)
 						PGC_S_OVERRIDE);
 }
 
+/* The table whose owner is the extension's; invalid when there is none. */
+static Oid
+find_table(void)
+{
+	Oid			schema = get_namespace_oid("cp_webhook", true);
+
+	return OidIsValid(schema) ?
+		get_relname_relid("webhook_definitions", schema) : InvalidOid;
+}
+
+/*
+ * The same table, which stays until the transaction ends: who drops the
+ * extension waits for those who are at work, and they for who drops it.
+ * Without that the two would lock its tables in different orders.
+ */
+static Oid
+hold_table(void)
+{
+	static Oid	extension;
+	static Oid	table_of_extension;
+	Oid			table = find_table();
+
+	if (!OidIsValid(table))
+		return InvalidOid;
+	if (table != table_of_extension || !OidIsValid(extension))
+	{
+		extension = get_extension_oid("cp_webhook", true);
+		table_of_extension = table;
+	}
+	if (!OidIsValid(extension))
+		return InvalidOid;
+	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+
+	/* The lock was waited for, perhaps, and what it is of is gone. */
+	return find_table() == table ? table : InvalidOid;
+}
+
 /* The role to work as. Invalid when there is no extension. */
 static Oid
 find_role(CpwActor actor)
 {
-	Oid			schema = get_namespace_oid("cp_webhook", true);
-	Oid			table;
+	Oid			table = hold_table();
 	Oid			owner;
 	HeapTuple	tuple;
 
-	if (!OidIsValid(schema))
-		return InvalidOid;
-	table = get_relname_relid("webhook_definitions", schema);
 	if (!OidIsValid(table))
 		return InvalidOid;
 	if (actor == CPW_AS_RECORDER && *cpw_setting_role != '\0')
@@ -130,9 +166,10 @@ cpw_transaction_begin(const char *activity, int timeout, CpwActor actor)
 								 PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
 								 true, 0, false);
 	cpw_session_open_any();
+	/* The lock first, then the snapshot: it may be waited for. */
+	role = find_role(actor);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(context);
-	role = find_role(actor);
 	if (!OidIsValid(role))
 		return CPW_NO_EXTENSION;
 	SetUserIdAndSecContext(role, saved_security |
@@ -165,6 +202,19 @@ end_role(void)
 	SetUserIdAndSecContext(became, saved_security);
 }
 
+/*
+ * Whether a commit waits for a standby: without the names of any it doesn't,
+ * and a cancel of it cancels nothing. Names that are about to be read again
+ * may be others by now.
+ */
+static bool
+waits_for_standby(void)
+{
+	return SyncRepRequested() &&
+		(ConfigReloadPending ||
+		 (SyncRepStandbyNames != NULL && *SyncRepStandbyNames != '\0'));
+}
+
 bool
 cpw_transaction_commit(void)
 {
@@ -183,7 +233,7 @@ cpw_transaction_commit(void)
 	cancel_came = false;
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
-	certain = !((cancel_came || ProcDiePending) && SyncRepRequested());
+	certain = !((cancel_came || ProcDiePending) && waits_for_standby());
 	SetUserIdAndSecContext(saved_user, saved_security);
 	finish();
 	return certain;

@@ -46,6 +46,8 @@ is($answer->{status}, 503, '/healthz is 503');
 is($answer->{json}{error}, 'unavailable', 'in JSON too');
 is(statuses('POST', $some_path), '503 503', 'by each receiver');
 is(try_get($node, '/elsewhere')->{status}, 404, 'what is no URL of a webhook is 404 all the same');
+my $told = () = log_since($node, 0) =~ /cp_webhook answers 503: the extension is not in database "postgres"\n[^\n]*HINT:  Run CREATE EXTENSION/g;
+is($told, 2, 'the log says why, once a receiver');
 
 # ---- created ----
 
@@ -114,6 +116,29 @@ $admin->query_safe('ROLLBACK');
 is(join(' ', map { $_->{status} } answers_of(20, @whole)), join(' ', (200) x 10),
 	'a DROP EXTENSION that is rolled back fails none');
 $admin->quit;
+
+# ---- dropped under load ----
+
+# The batches lock the tables in another order than who drops them: both wait
+# for the extension first.
+my $drop_position = log_position($node);
+my @drops;
+foreach my $round (1 .. 4)
+{
+	my $load = start_load($node, $path, clients => 4);
+
+	poll('deliveries come', sub { acked_of($load) > 20 });
+	push @drops, (psql_errors($node, 'DROP EXTENSION cp_webhook CASCADE'))[0];
+	finish_load($load);
+	$node->safe_psql('postgres', 'CREATE EXTENSION IF NOT EXISTS cp_webhook');
+	eval { create_pipeline($node, 'pipeline') };
+	$path = put_webhook($node, 'one');
+}
+is(join(' ', @drops), '0 0 0 0', 'DROP EXTENSION under load succeeds');
+unlike(log_since($node, $drop_position), qr/deadlock detected/, 'and nobody waits for each other');
+like(log_since($node, $drop_position), qr/cp_webhook answers 503: the extension is not in database "postgres"/,
+	'the log tells that it is gone');
+is(statuses('POST', $path), '200 200', 'after the last CREATE EXTENSION it serves');
 
 # ---- of another version ----
 

@@ -122,6 +122,8 @@ $start = time;
 poll('the log tells that the database is missing', sub {
 	log_since($node, $position) =~ /FATAL:  database "later" does not exist/;
 });
+like(log_since($node, $position), qr/FATAL:  database "later" does not exist\n[^\n]*CONTEXT:  connecting to the database that cp_webhook\.database names/,
+	'and which setting names it');
 sleep 8;
 my $failures = () = log_since($node, $position) =~ /database "later" does not exist/g;
 $seconds = time - $start;
@@ -142,6 +144,33 @@ wait_until_listening($node);
 is(try_get($node, '/healthz')->{status}, 503, 'dropped by force and made again, without the extension: 503');
 $node->safe_psql('later', 'CREATE EXTENSION cp_webhook');
 is(try_get($node, '/healthz')->{status}, 200, 'and with it 200');
+
+# ---- a database that is renamed and copied ----
+
+$node->safe_psql('postgres', 'ALTER DATABASE later ALLOW_CONNECTIONS false');
+$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'later'");
+poll('nobody is connected', sub { $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE datname = 'later'") eq '0' });
+$node->safe_psql('postgres', $_)
+  foreach 'CREATE DATABASE copy TEMPLATE later', 'ALTER DATABASE later RENAME TO sooner',
+  'ALTER DATABASE sooner RENAME TO later', 'ALTER DATABASE later ALLOW_CONNECTIONS true';
+pass('without its workers it can be copied and renamed');
+wait_until_listening($node);
+is(try_get($node, '/healthz')->{status}, 200, 'and they come back');
+
+# ---- no place ----
+
+$node->append_conf('postgresql.conf', "max_worker_processes = 3\nmax_logical_replication_workers = 0");
+$position = log_position($node);
+$node->restart;
+wait_until_listening($node);
+like(log_since($node, $position), qr/WARNING:  cp_webhook has 4 workers, but max_worker_processes is 3\n.*HINT:  Set max_worker_processes to 4 or more/s,
+	'max_worker_processes too small: the log says whose workers do not start');
+is(scalar worker_pids($node), 2, 'those that have a place do');
+$node->append_conf('postgresql.conf', 'max_worker_processes = 4');
+$position = log_position($node);
+$node->restart;
+wait_until_listening($node);
+unlike(log_since($node, $position), qr/WARNING/, 'large enough: nothing is said');
 $node->stop;
 
 done_testing();

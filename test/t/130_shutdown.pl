@@ -109,6 +109,43 @@ foreach my $mode ('fast', 'smart', 'immediate')
 		 AND provider_delivery_id IS NOT NULL GROUP BY provider_delivery_id HAVING count(*) > 1) d}), '0',
 		"$mode under load: nothing is stored twice");
 }
+# ---- what was committed is acked ----
+
+# A commit takes long here. Whose receiver ends meanwhile has its 200, or hears
+# nothing, but not that it is to come again.
+$node->append_conf('postgresql.conf', "fsync = on\ncommit_delay = 100000\ncommit_siblings = 0\nwal_level = replica\nmax_wal_senders = 5");
+$node->restart;
+wait_until_listening($node);
+my $admin = $node->background_psql('postgres', on_error_stop => 1);
+my %rounds;
+
+foreach my $round (1 .. 8)
+{
+	my $client = connect_to($node);
+	my $worker = worker_of($node, $client);
+
+	$client->send_text(request_text(POST => $path, body => '{}', id => "commit-$round"));
+	$admin->query_safe(qq{
+		DO \$\$ BEGIN
+		  FOR i IN 1 .. 1000 LOOP
+		    EXIT WHEN EXISTS (SELECT FROM pg_stat_activity WHERE pid = $worker AND backend_xid IS NOT NULL);
+		    PERFORM pg_stat_clear_snapshot(), pg_sleep(0.002);
+		  END LOOP;
+		  PERFORM pg_sleep(0.03), pg_terminate_backend($worker);
+		END \$\$});
+	my ($answer) = answers_of(10, $client);
+	poll('the receiver is back', sub {
+		my @now = worker_pids($node);
+		@now == 2 && !grep { $_ == $worker } @now;
+	});
+	wait_until_listening($node);
+	my $stored = $node->safe_psql('postgres', "SELECT count(*) FROM cp_webhook.delivery_keys WHERE key = 'commit-$round'");
+	$rounds{ ($answer->{status} || 'nothing') . ($stored ? ' stored' : '') }++;
+}
+note(join ', ', map { "$_: $rounds{$_}" } sort keys %rounds);
+cmp_ok($rounds{'200 stored'} // 0, '>', 0, 'a receiver that ends during a commit tells that it is committed');
+is(($rounds{'503 stored'} // 0) + ($rounds{200} // 0), 0, 'and never anything else');
+$admin->quit;
 $node->stop;
 
 done_testing();

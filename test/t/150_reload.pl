@@ -84,9 +84,13 @@ poll('a name that is none: the log says so', sub {
 	log_since($node, $position) =~ /could not resolve listen address "no-such-host.invalid".*HINT:  /s;
 });
 is(try_get($node, '/healthz')->{status}, 200, 'and the other one serves');
+$position = log_position($node);
 $node->safe_psql('postgres', "ALTER SYSTEM SET cp_webhook.listen_addresses = ''");
 $node->reload;
 poll('an empty list: it listens nowhere', sub { try_get($node, '/healthz')->{status} == 0 });
+poll('and the log says so', sub {
+	log_since($node, $position) =~ /cp_webhook listens nowhere: cp_webhook\.listen_addresses is empty/;
+});
 set_settings($node, listen_addresses => 'localhost');
 is(status_of('{}'), 200, 'an empty list, and then localhost');
 

@@ -59,6 +59,7 @@ $standby->stop;
 my $start = time;
 my $answer = try_post($primary, $path, '{}', %signed, id => 'sync-2');
 is($answer->{status}, 503, 'one that is away: 503, for it is not known to be safe');
+unlike($answer->{json}{message}, qr/not recorded/, 'which does not say that nothing was recorded');
 cmp_ok(time - $start, '<', 4, 'after batch_timeout');
 my $waiting = connect_to($primary);
 $waiting->send_text(request_text(POST => $path, body => '{}', %signed, id => 'sync-3'));
