@@ -187,6 +187,32 @@ sub check_page
 	my ($installation) = $page =~ /^## Installation\n(.*?)^## /ms;
 	is_deeply([ grep { $installation !~ /[ `]\Q$_\E[ `]/ } $needed =~ /^  need (\S+)/mg ],
 		[], 'what the build needs is named');
+
+	# "| 413 `body_too_large`, 431 `headers_too_large` | ..."
+	my ($answers) = $page =~ /^## HTTP\n(.*?)^## /ms;
+	my (%shown, $status);
+	foreach my $cell ($answers =~ /^\| (\d[^|]*)\|/mg)
+	{
+		while ($cell =~ /(\d{3}) |`(\w+)`/g)
+		{
+			$status = $1 // $status;
+			$shown{"$status $2"} = 1 if defined $2;
+		}
+	}
+	my %verdicts = map { $_ => 1 } map { s/, .*, "/ /r }
+	  slurp_file('src/base/verdict.c') =~ /\b(\d{3}, (?:"rejected"|NULL), "\w+)"/g;
+	is_deeply(\%shown, \%verdicts, 'the errors of HTTP are those of the page');
+
+	# "| `CP001` | ValidationException | ..."
+	my ($operations) = $page =~ /^## Operations\n(.*?)^## /ms;
+	my %codes = $operations =~ /\| `(CP\d+)` \| (\w+)/g;
+	my @codes = slurp_file('src/pg/errors.c') =~ /\{\s*"(\w+)",\s*CP\('(\d)', '(\d)', '(\d)'\)/g;
+	my %there;
+	while (my ($name, @digits) = splice(@codes, 0, 4))
+	{
+		$there{ 'CP' . join('', @digits) } = $name;
+	}
+	is_deeply(\%codes, \%there, 'the exceptions and their codes are those of the page');
 }
 
 my @blocks =
