@@ -5,6 +5,10 @@ EXTENSION = cp_webhook
 # The version stands in the control file alone.
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
 
+ifeq ($(EXTVERSION),)
+$(error run make in the checkout itself: a build in another directory is not supported)
+endif
+
 MODULE_big = $(EXTENSION)
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 DATA = $(wildcard sql/$(EXTENSION)--*.sql)

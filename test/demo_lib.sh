@@ -4,6 +4,14 @@
 
 place=$top/.demo
 
+# Of a checkout's two scripts one works at a time. Nothing that outlives it may
+# keep descriptor 9.
+lock_demo() {
+  exec 9<"$top/test/demo_lib.sh"
+  flock -n -E 75 9 || [ $? != 75 ] ||
+    die "another make demo or make demo-stop works in $top: wait until it has ended"
+}
+
 # Stops the demo's server, however much of it is still there, and deletes it.
 forget_demo() {
   local home socket

@@ -25,6 +25,10 @@ die() {
   exit 1
 }
 
+# Without it make and the compiler fail in words that tell nothing.
+[ -d "${TMPDIR:-/tmp}" ] && [ -w "${TMPDIR:-/tmp}" ] ||
+  die "no file can be made in ${TMPDIR:-/tmp}: set TMPDIR to a directory in which one can"
+
 extension_version() {
   sed -n "s/^default_version *= *'\(.*\)'/\1/p" "$top/$control"
 }
@@ -38,9 +42,11 @@ as_root() {
   fi
 }
 
-# Whether as_root can work: sudo may want a password, which takes a terminal.
+# Whether as_root can work: sudo may want a password, which takes a terminal, and
+# says no to who may not.
 can_be_root() {
-  [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null || { command -v sudo >/dev/null && [ -t 0 ]; }
+  [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
+    { command -v sudo >/dev/null && [ -t 0 ] && sudo -v -p "$program installs with sudo: the password of %p? "; }
 }
 
 # quietly LOG COMMAND...: the output is shown only when the command fails.
@@ -83,7 +89,7 @@ find_postgres() {
 # install_settings then holds what a server needs to look there.
 build_and_install() {
   local stage=$1 log=$2 libdir sharedir
-  quietly "$log" make -C "$top" -O -j"$(nproc)" with_llvm=no all || die "the build failed (above)"
+  quietly "$log" make -C "$top" -j"$(nproc)" with_llvm=no all || die "the build failed (above)"
   install_settings=
   if [ "${CPW_INSTALL:-system}" = system ]; then
     if can_be_root; then

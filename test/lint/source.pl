@@ -3,8 +3,9 @@ use strict;
 use warnings FATAL => 'all';
 
 use File::Basename;
+use File::Find;
 
-# The C files below these folders of the repository: path -> text.
+# The C files below these folders of the repository, however deep: path -> text.
 sub sources
 {
 	my (@folders) = @_;
@@ -13,12 +14,13 @@ sub sources
 
 	for my $folder (@folders)
 	{
-		for my $path (glob("$root/$folder/*.[ch] $root/$folder/*/*.[ch]"))
-		{
-			open(my $file, '<', $path) or die "$path: $!\n";
+		my $read = sub {
+			return unless /\.(?:[ch]|cc|cpp|hh|hpp|inc|def)$/ && -f;
+			open(my $file, '<', $_) or die "$_: $!\n";
 			local $/ = undef;
-			$files{ substr($path, length("$root/")) } = <$file>;
-		}
+			$files{ substr($_, length("$root/")) } = <$file>;
+		};
+		find({ wanted => $read, no_chdir => 1 }, "$root/$folder");
 	}
 	die "no sources found\n" unless %files;
 	return \%files;

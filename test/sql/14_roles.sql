@@ -26,7 +26,7 @@ SELECT c.relname, r.rolname FROM pg_class c, pg_roles r
 -- which runs for every execution and looks up nothing by name.
 SELECT p.oid::regprocedure FROM pg_proc p, aclexplode(COALESCE(proacl, acldefault('f', proowner))) a WHERE pronamespace = 'cp_webhook'::regnamespace AND a.grantee = 0;
 SELECT c.oid::regclass FROM pg_class c, aclexplode(relacl) a WHERE relnamespace = 'cp_webhook'::regnamespace AND a.grantee = 0;
-SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'cp_webhook'::regnamespace 
+SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'cp_webhook'::regnamespace
    AND NOT 'search_path=pg_catalog, pg_temp' = ANY (COALESCE(proconfig, '{}'));
 -- Everything has a comment.
 SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'cp_webhook'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL;

@@ -106,6 +106,19 @@ SQL
 		],
 		'the settings and their defaults are those of the page');
 
+	# "All but `database` and `workers` (which need a restart) ..."
+	my ($fixed) = slurp_file('README.md') =~ /^In `postgresql\.conf` .* All but ([^(]*) \(which need a restart\)/m;
+	is_deeply(
+		[ map { "cp_webhook.$_" } sort(names($fixed)) ],
+		[
+			lines_of(
+				$node->safe_psql('postgres', <<'SQL'))
+LOAD 'cp_webhook';
+SELECT name FROM pg_settings WHERE name LIKE 'cp_webhook.%' AND context <> 'sighup' ORDER BY name COLLATE "C";
+SQL
+		],
+		'the settings that need a restart are those of the page');
+
 	$node->safe_psql('postgres', 'CREATE EXTENSION cp_webhook');
 	my @operations = map { /^(\w+)$/ ? $1 : () }
 	  map { names($_->[0]) } read_tables('Operations');
@@ -146,6 +159,62 @@ SQL
 	$node->safe_psql('postgres', 'DROP EXTENSION cp_webhook');
 }
 
+# The anchor that a heading gets.
+sub anchor_of
+{
+	my ($heading) = @_;
+
+	$heading = lc($heading =~ s/[`?]//gr);
+	return $heading =~ tr/ /-/r;
+}
+
+# The contents, the links, and what is to be installed by hand.
+sub check_page
+{
+	my $page = slurp_file('README.md') =~ s/^```.*?^```$//msgr;
+	my %anchors = map { anchor_of($_) => 1 } $page =~ /^#+ (.*)$/mg;
+	my ($contents) = $page =~ /\n\n(- \*\*Begin\*\*.*?)\n\n/s;
+
+	is_deeply([ sort($contents =~ /\]\(#([^)]*)\)/g) ],
+		[ sort map { anchor_of($_) } $page =~ /^## (.*)$/mg ],
+		'the contents of the page are its headings');
+	foreach my $link ($page =~ /\]\(([^):]*)\)/g)
+	{
+		ok($link =~ /^#(.*)/ ? $anchors{$1} : -e $link =~ s/#.*//r, "there is $link");
+	}
+	# The packages that are needed whatever is to be done.
+	my ($needed) = slurp_file('test/setup') =~ /^(  need gcc .*?)^  need openssl /ms;
+	my ($installation) = $page =~ /^## Installation\n(.*?)^## /ms;
+	is_deeply([ grep { $installation !~ /[ `]\Q$_\E[ `]/ } $needed =~ /^  need (\S+)/mg ],
+		[], 'what the build needs is named');
+
+	# "| 413 `body_too_large`, 431 `headers_too_large` | ..."
+	my ($answers) = $page =~ /^## HTTP\n(.*?)^## /ms;
+	my (%shown, $status);
+	foreach my $cell ($answers =~ /^\| (\d[^|]*)\|/mg)
+	{
+		while ($cell =~ /(\d{3}) |`(\w+)`/g)
+		{
+			$status = $1 // $status;
+			$shown{"$status $2"} = 1 if defined $2;
+		}
+	}
+	my %verdicts = map { $_ => 1 } map { s/, .*, "/ /r }
+	  slurp_file('src/base/verdict.c') =~ /\b(\d{3}, (?:"rejected"|NULL), "\w+)"/g;
+	is_deeply(\%shown, \%verdicts, 'the errors of HTTP are those of the page');
+
+	# "| `CP001` | ValidationException | ..."
+	my ($operations) = $page =~ /^## Operations\n(.*?)^## /ms;
+	my %codes = $operations =~ /\| `(CP\d+)` \| (\w+)/g;
+	my @codes = slurp_file('src/pg/errors.c') =~ /\{\s*"(\w+)",\s*CP\('(\d)', '(\d)', '(\d)'\)/g;
+	my %there;
+	while (my ($name, @digits) = splice(@codes, 0, 4))
+	{
+		$there{ 'CP' . join('', @digits) } = $name;
+	}
+	is_deeply(\%codes, \%there, 'the exceptions and their codes are those of the page');
+}
+
 my @blocks =
   grep { $_->{language} =~ /^(sql|sh|json)$/ && !$_->{elsewhere} }
   read_blocks('README.md');
@@ -177,6 +246,7 @@ $ENV{PGDATABASE} = 'postgres';
 $ENV{no_proxy} = '*';
 my $directory = PostgreSQL::Test::Utils::tempdir();
 
+check_page();
 check_tables($node);
 
 # No test of ours goes to GitHub.

@@ -45,10 +45,10 @@ my $start = time;
 $client->send_text(request_text(POST => $path, body => '{}', id => 'deadlock'));
 wait_for_lock($node);
 $admin->query_safe('LOCK TABLE cp_webhook.delivery_keys IN ACCESS EXCLUSIVE MODE');
-like(log_since($node, $position), qr/could not record a batch of 1 deliveries, they are tried again: deadlock detected/,
-	'a deadlock ends the batch, not the admin');
 $admin->query_safe('COMMIT');
 my ($answer) = answers_of(20, $client);
+like(log_since($node, $position), qr/could not record a batch of 1 deliveries, they are tried again: deadlock detected/,
+	'a deadlock ends the batch, not the admin');
 is($answer->{json}{status}, 'triggered', 'which is tried again, and the sender sees nothing of it');
 cmp_ok($answer->{time} - $start, '<', 6, 'but some delay');
 is(() = stored_of($node, 'deadlock') =~ /\S+/g, 1, 'it is stored once');
