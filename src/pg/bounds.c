@@ -53,6 +53,16 @@ cpw_bounds_are_idle(const CpwFront *front)
 }
 
 bool
+cpw_bounds_are_equal(const CpwFront *one, const CpwFront *other)
+{
+	return cpw_bounds_compare(&one->waiting, &other->waiting) == 0 &&
+		one->leased == other->leased && one->retrying == other->retrying &&
+		one->held_count == other->held_count &&
+		memcmp(one->held, other->held,
+			   sizeof(pg_uuid_t) * one->held_count) == 0;
+}
+
+bool
 cpw_bounds_hold(const CpwFront *front, const pg_uuid_t *id)
 {
 	for (int i = 0; i < front->held_count; i++)

@@ -46,6 +46,9 @@ extern void cpw_bounds_clear(CpwFront *front, const char *pipeline);
 /* Whether nothing waits, is leased or is to be retried. */
 extern bool cpw_bounds_are_idle(const CpwFront *front);
 
+/* Whether two fronts of a pipeline bound the same. */
+extern bool cpw_bounds_are_equal(const CpwFront *one, const CpwFront *other);
+
 /* Whether an id is among those that are held. */
 extern bool cpw_bounds_hold(const CpwFront *front, const pg_uuid_t *id);
 

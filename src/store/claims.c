@@ -309,6 +309,8 @@ take_serial(CpwQueue *queue, Taken *taken)
 {
 	Turn		turn = {.queue = queue};
 
+	queue->generation = cpw_front_generation();
+
 	/*
 	 * Before the lock as well: most find that there is nothing to do. One that
 	 * is just being stopped is not overtaken by the next.

@@ -82,16 +82,12 @@ read_all(CpwFront **fronts)
 	return count;
 }
 
-/* The fronts of the pipelines, from memory or from a look at everything. */
+/* The fronts of the pipelines, from a look at everything. */
 static int
-read_fronts(Oid table, char **pipelines, int count, CpwFront **fronts)
+look(Oid table, char **pipelines, int count, CpwFront **fronts)
 {
-	int			found = cpw_front_read(table, pipelines, count, fronts);
+	int			found = read_all(fronts);
 	int			n = 0;
-
-	if (found >= 0)
-		return found;
-	found = read_all(fronts);
 
 	/* What this transaction has changed, others do not see. */
 	if (!cpw_front_is_changed())
@@ -101,6 +97,15 @@ read_fronts(Oid table, char **pipelines, int count, CpwFront **fronts)
 			is_among((*fronts)[i].pipeline, pipelines, count))
 			(*fronts)[n++] = (*fronts)[i];
 	return n;
+}
+
+/* The same from memory, where they are known. */
+static int
+read_fronts(Oid table, char **pipelines, int count, CpwFront **fronts)
+{
+	int			found = cpw_front_read(table, pipelines, count, fronts);
+
+	return found >= 0 ? found : look(table, pipelines, count, fronts);
 }
 
 /* ---- leases and retries ---- */
@@ -250,15 +255,13 @@ bool
 cpw_queues_is_running(CpwQueue *queue)
 {
 	CpwFront   *front = &queue->front;
-	uint64		generation;
 	pg_uuid_t  *ids;
 
 	if (front->leased == CPW_FRONT_NEVER)
 		return false;
-	generation = cpw_front_generation();
 	(void) find_passed(&find_leases, front->pipeline, &front->leased, &ids);
-	cpw_front_raise_times(cpw_queues_table(), generation, front->pipeline,
-						  front->leased, 0);
+	cpw_front_raise_times(cpw_queues_table(), queue->generation,
+						  front->pipeline, front->leased, 0);
 	return front->leased != CPW_FRONT_NEVER;
 }
 
@@ -391,43 +394,77 @@ cpw_queues_open(char **pipelines, int count, CpwQueue **queues)
 		if (front->retrying <= now)
 			return_due(table, front);
 		cpw_front_add_own(table, front);
-		if (!cpw_bounds_is_last(&front->waiting) || front->held_count > 0)
-			(*queues)[n++].front = *front;
+		if (cpw_bounds_is_last(&front->waiting) && front->held_count == 0)
+			continue;
+		(*queues)[n].front = *front;
+		(*queues)[n++].generation = generation;
 	}
 	look_at_heads(table, generation, *queues, n);
 	return n;
 }
 
+/* The front of one pipeline, given those that were found of it. */
+static CpwFront
+front_of(const char *name, const CpwFront *fronts, int found)
+{
+	CpwFront	none;
+
+	if (found > 0)
+		return fronts[0];
+	cpw_bounds_clear(&none, name);
+	return none;
+}
+
 /*
- * What makes an execution wait may end between the reading of the bounds and
- * the snapshot: the bounds would be above it, and the next one would overtake
- * it. So they are read together.
+ * Bounds that fit a snapshot. Those of before it may be above what has begun to
+ * wait until then, and those of after it above what has waited until then: in
+ * either case the next one would overtake it. Where both are the same, and no
+ * transaction has told its end in between, they are above neither: what a
+ * transaction shows before it has told so is not passed over. A look at
+ * everything in the snapshot itself fits it by nature.
  */
+static CpwFront
+pin_front(Oid table, char *name, uint64 *generation)
+{
+	CpwFront   *fronts;
+
+	for (;;)
+	{
+		int			found;
+		CpwFront	before;
+
+		*generation = cpw_front_generation();
+		found = cpw_front_read(table, &name, 1, &fronts);
+		cpw_statement_pin_snapshot();
+		if (found < 0)
+		{
+			found = look(table, &name, 1, &fronts);
+			return front_of(name, fronts, found);
+		}
+		before = front_of(name, fronts, found);
+		found = cpw_front_read(table, &name, 1, &fronts);
+		if (found >= 0)
+		{
+			CpwFront	after = front_of(name, fronts, found);
+
+			if (cpw_front_generation() == *generation &&
+				cpw_bounds_are_equal(&before, &after))
+				return after;
+		}
+		cpw_statement_unpin_snapshot();
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
 void
 cpw_queues_pin(CpwQueue *queue)
 {
 	Oid			table = cpw_queues_table();
 	char	   *name = pstrdup(queue->front.pipeline);
-	uint64		generation;
-	CpwFront   *front;
-	int			count;
 
-	for (;;)
-	{
-		generation = cpw_front_generation();
-		cpw_statement_pin_snapshot();
-		count = read_fronts(table, &name, 1, &front);
-		if (cpw_front_generation() == generation)
-			break;
-		cpw_statement_unpin_snapshot();
-		CHECK_FOR_INTERRUPTS();
-	}
-	if (count == 1)
-		queue->front = *front;
-	else
-		cpw_bounds_clear(&queue->front, name);
+	queue->front = pin_front(table, name, &queue->generation);
 	cpw_front_add_own(table, &queue->front);
-	look_at_heads(table, generation, queue, 1);
+	look_at_heads(table, queue->generation, queue, 1);
 }
 
 static CpwStatement find_mode = {

@@ -30,6 +30,7 @@ typedef struct CpwQueue
 	CpwFront	front;			/* waiting: the first that is not held */
 	CpwMode		mode;
 	pg_uuid_t	head;			/* nothing that waits is older */
+	uint64		generation;		/* of the look that the bounds are of */
 } CpwQueue;
 
 /* The table executions. */
@@ -52,7 +53,10 @@ extern void cpw_queues_pin(CpwQueue *queue);
 /* Sets front.waiting to the first that waits from there on. */
 extern void cpw_queues_find_next(CpwQueue *queue);
 
-/* Whether an execution of the pipeline is leased. */
+/*
+ * Whether an execution of the pipeline is leased: in the snapshot that is
+ * pinned, or now.
+ */
 extern bool cpw_queues_is_running(CpwQueue *queue);
 
 /*
