@@ -358,7 +358,7 @@ classify(const ErrorData *error, Phase phase, int count, bool may_repeat)
 	}
 
 	/* Neither DETAIL nor CONTEXT: they may hold a row. */
-	if (cpw_failure_is_told(error->sqlerrcode, &untold))
+	if (cpw_failure_is_told(error->sqlerrcode, consequence, &untold))
 		ereport(LOG,
 				(errcode(error->sqlerrcode),
 				 errmsg("could not record a batch of %d deliveries, %s: %s",
@@ -540,7 +540,7 @@ run(const char *activity, int timeout, void (*function) (void *arg), void *arg)
 		uint64		untold;
 
 		cpw_webhook_cache_drop();
-		if (cpw_failure_is_told(error->sqlerrcode, &untold))
+		if (cpw_failure_is_told(error->sqlerrcode, NULL, &untold))
 			ereport(LOG,
 					(errcode(error->sqlerrcode),
 					 errmsg("failed while %s: %s", activity, error->message),

@@ -18,6 +18,7 @@
 typedef struct Kind
 {
 	int			state;			/* its SQLSTATE; 0: free */
+	const char *consequence;
 	int			room;			/* how many may be told now */
 	int64		counted_from;	/* the room is as of then */
 	int64		seen_at;
@@ -46,26 +47,29 @@ cpw_failure_may_pass(int state)
 }
 
 static Kind *
-find_kind(int state, int64 now)
+find_kind(int state, const char *consequence, int64 now)
 {
 	Kind	   *oldest = kinds;
 
 	for (int i = 0; i < MAX_KINDS; i++)
 	{
-		if (kinds[i].state == state)
+		if (kinds[i].state == state && kinds[i].consequence == consequence)
 			return &kinds[i];
 		if (kinds[i].seen_at < oldest->seen_at)
 			oldest = &kinds[i];
 	}
-	*oldest = (Kind) {.state = state, .room = MAX_TOLD, .counted_from = now};
+	*oldest = (Kind) {
+		.state = state, .consequence = consequence,
+		.room = MAX_TOLD, .counted_from = now
+	};
 	return oldest;
 }
 
 bool
-cpw_failure_is_told(int state, uint64 *untold)
+cpw_failure_is_told(int state, const char *consequence, uint64 *untold)
 {
 	int64		now = cpw_deadline_now();
-	Kind	   *kind = find_kind(state, now);
+	Kind	   *kind = find_kind(state, consequence, now);
 	int64		pauses = (now - kind->counted_from) / PAUSE_MS;
 
 	kind->seen_at = now;
@@ -100,7 +104,7 @@ cpw_failure_tell(CpwWorkerSlot *slot, const char *what,
 	uint64		untold;
 
 	cpw_counters_note_error(slot, error->message);
-	if (cpw_failure_is_told(error->sqlerrcode, &untold))
+	if (cpw_failure_is_told(error->sqlerrcode, NULL, &untold))
 		ereport(LOG,
 				(errcode(error->sqlerrcode),
 				 errmsg("failed while performing %s: %s", what, error->message),
