@@ -32,6 +32,7 @@
 #include "worker/console_files.h"
 #include "worker/failure.h"
 #include "worker/live.h"
+#include "worker/memory_watch.h"
 #include "worker/transaction.h"
 
 #define PREFIX			"/console/"
@@ -349,6 +350,9 @@ work(void *arg)
 	role = authenticate(inquiry);
 	if (!OidIsValid(role))
 		return;
+
+	/* A dry run's filter may select any amount of a small body. */
+	cpw_memory_watch_begin();
 	question = cpw_console_find(inquiry->name, inquiry->length);
 	parameters = read_parameters(inquiry);
 	become(role, cpw_console_changes(question));
@@ -380,7 +384,7 @@ refuse_error(Inquiry *inquiry, const ErrorData *error)
 		refuse(inquiry, 403, "access_denied", error->message);
 	else if (state == ERRCODE_QUERY_CANCELED)
 		refuse(inquiry, 503, "too_slow",
-			   "This takes longer than a page may; ask for less.");
+			   "This takes more time or memory than a page may; ask for less.");
 	else
 	{
 		cpw_failure_tell(slot, psprintf("console/%s",

@@ -37,15 +37,6 @@
 #define DIAGNOSIS_BUDGET		(2 * 1024 * 1024)
 #define DIAGNOSIS_COST			4096
 
-/*
- * What parsing and filtering may take beside the bodies that are there: what
- * README.md, "Settings", has of it. The tree of a value is 350 bytes, a body is
- * decoded, made jsonb in a buffer that doubles, and copied.
- */
-#define VALUE_BYTES		350
-#define BODY_COPIES		6
-#define OTHER_BYTES		((size_t) 64 * 1024 * 1024)
-
 typedef enum Step
 {
 	STEP_PARSE,
@@ -281,9 +272,7 @@ run(Work work, CpwItem **items, int count)
 {
 	Judgement	judgement = {work, items, count, 0, STEP_PARSE};
 
-	cpw_memory_watch_begin((size_t) cpw_setting_max_json_values * VALUE_BYTES +
-						   (size_t) cpw_setting_max_body_size * BODY_COPIES +
-						   OTHER_BYTES);
+	cpw_memory_watch_begin();
 	while (judgement.current < count)
 	{
 		ErrorData  *error = cpw_guard_run(judge_rest, &judgement);

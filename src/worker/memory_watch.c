@@ -10,12 +10,22 @@
 
 #include "compat.h"
 #include "miscadmin.h"
+#include "pg/settings.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 #include "worker/memory_watch.h"
 
 /* Between two looks; a process can take some 2 MB in a millisecond. */
 #define INTERVAL_MS		10
+
+/*
+ * What parsing and filtering may take beside the bodies that are there: what
+ * README.md, "Settings", has of it. The tree of a value is 350 bytes, a body is
+ * decoded, made jsonb in a buffer that doubles, and copied.
+ */
+#define VALUE_BYTES		350
+#define BODY_COPIES		6
+#define OTHER_BYTES		((size_t) 64 * 1024 * 1024)
 
 static bool is_registered;
 static TimeoutId timer;
@@ -83,7 +93,7 @@ look(void)
 }
 
 void
-cpw_memory_watch_begin(size_t allowance)
+cpw_memory_watch_begin(void)
 {
 	if (!is_registered)
 	{
@@ -91,7 +101,8 @@ cpw_memory_watch_begin(size_t allowance)
 		timer = RegisterTimeout(USER_TIMEOUT, look);
 		is_registered = true;
 	}
-	allowed = allowance;
+	allowed = (size_t) cpw_setting_max_json_values * VALUE_BYTES +
+		(size_t) cpw_setting_max_body_size * BODY_COPIES + OTHER_BYTES;
 	at_first_look = 0;
 	has_cancelled = false;
 	enable_timeout_every(timer,

@@ -12,12 +12,13 @@
 #include "postgres.h"
 
 /*
- * Until the end, the work is cancelled (57014) at its next look for interrupts
- * when the process has come to more than so many bytes more. Looks every
+ * Until the end, which is that of the transaction at the latest, the work is
+ * cancelled (57014) at its next look for interrupts when the process has come
+ * to more memory than the parsing and filtering of bodies may take. Looks every
  * hundredth of a second, so what takes less time costs nothing. Inside a
  * transaction; none is begun inside another.
  */
-extern void cpw_memory_watch_begin(size_t allowance);
+extern void cpw_memory_watch_begin(void);
 
 /* Before each part that may be cancelled for itself. */
 extern void cpw_memory_watch_next(void);

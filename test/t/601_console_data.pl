@@ -174,6 +174,16 @@ is(verdict(act('retry', { id => $started })), '404 not_found', 'one that has not
 act('stop', { id => $started, pipeline => 'app' });
 isnt(act('retry', { id => $started })->{json}{pipelineExecutionId}, $started, 'one that was started by hand is started again');
 is(act('test', { name => 'push', body => { ref => 'refs/heads/main' } })->{json}{outcome}, 'triggered', 'a dry run');
+
+# A dry run may select more than there is memory for, of a small body.
+my $greedy = put_webhook($node, 'greedy', pipeline => 'app', filters => [ { jsonPath => '$..a..a..a', matchEquals => 'x' } ]);
+my $api = sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'cp_webhook api'});
+my $dry_run = act('test', { name => 'greedy', body => '{"a":' x 1500 . '1' . '}' x 1500 });
+my ($kilobytes) = PostgreSQL::Test::Utils::slurp_file("/proc/$api/status") =~ /^VmHWM:\s+(\d+) kB/m;
+cmp_ok($kilobytes / 1024, '<', 700, sprintf('a greedy dry run: memory is bounded (%.0f MB)', $kilobytes / 1024));
+note(explain $dry_run->{json});
+is(sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'cp_webhook api'}), $api, 'and the worker the same');
+sql(q{SELECT cp_webhook.delete_webhook('{"name": "greedy"}')});
 is(act('test', { name => 'push', since => '1 hour' })->{json}{stays}{fires}, 2, 'a back-test');
 is(verdict(act('test', { name => 'none', body => {} })), '400 WebhookNotFoundException', 'of no webhook');
 
